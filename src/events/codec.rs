@@ -191,6 +191,7 @@ event_table! {
         Escalated "escalated" 1;
         MessageSent "message_sent" 2 <- 1 MessageSentV1;
         MessageHandled "message_handled" 2 <- 1 MessageHandledV1;
+        MessageGiven "message_given" 1;
         DeliveryStarted "delivery_started" 1;
         DeliveryFailed "delivery_failed" 1;
         DeliveryLost "delivery_lost" 1;

@@ -290,6 +290,10 @@ codes! {
     NotWithMessages = "RE-1512", Validation, "Who handles a message hands over, or writes into a context that runs share",
         "leave that to a step, or send a message to an agent that does one";
     AnswerLate = "RE-1513", Transient, "Nobody answered a message in time", "give its receiver longer, or ask again";
+    MessageNotGiven = "RE-1514", Validation, "A program says that it has handled a message that it was not given, or that it has handled before",
+        "name the `id` of a message that it was given, once";
+    MessageNotHandled = "RE-1515", Validation, "Attempts of an agent with `stream: true` succeeded, and did not say that they had handled a message",
+        "have its program write `HANDLED: ID` for each message";
     // 16: handoffs
     BadHandoff = "RE-1601", Validation, "What an agent declares as a handoff cannot be read, or lacks a reason or a context",
         (Read(Document::Handoffs));

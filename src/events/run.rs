@@ -37,7 +37,7 @@ pub use graph::{Because, Item, StepAdded, StepKind, Undo, UndoWhen};
 pub use handoff::HandoffDeclared;
 pub use messages::{
     Address, DeliveryFailed, DeliveryLost, DeliveryStarted, EVERYONE, ExpiredWhy, MessageExpired,
-    MessageHandled, MessageKind, MessageSent, Priority, TOPIC_PREFIX,
+    MessageGiven, MessageHandled, MessageKind, MessageSent, Priority, TOPIC_PREFIX,
 };
 pub use people::{
     ApprovalChecked, ApprovalExpired, ApprovalGranted, ApprovalRefused, ApprovalRequested, Gate,
@@ -405,7 +405,7 @@ run_events! {
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
     ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, ContextChanged, ContextAwaited,
     ContextRead, LockRequested, LockAcquired, LockGivenBack, PreparationWithdrawn, AttemptAnswered, ContextWritten, HandoffDeclared, AnswerNoted, Escalated, MessageSent,
-    MessageHandled, MessageExpired, DeliveryStarted, DeliveryFailed, DeliveryLost, RunPaused, RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
+    MessageGiven, MessageHandled, MessageExpired, DeliveryStarted, DeliveryFailed, DeliveryLost, RunPaused, RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,
 }

@@ -115,6 +115,9 @@ pub struct AgentDefinition {
     /// The types of messages that it handles as soon as they come. No file says that: only agents of a program itself do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub handles: Vec<MessageType>,
+    /// For a subprocess: whether its program is given messages while it runs, and sends and handles them while it does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stream: bool,
     /// The body of its file: the system prompt.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub system_prompt: String,
@@ -148,7 +151,7 @@ pub struct AgentFallback {
 }
 
 /// Keys that mean something to this version.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "name",
     "description",
     "executor",
@@ -162,6 +165,7 @@ const KEYS: [&str; 13] = [
     "skip_if_unavailable",
     "handoffs",
     "subscribes",
+    "stream",
 ];
 
 /// Keys that are kept for versions that use them.
@@ -201,6 +205,7 @@ impl AgentDefinition {
             handoffs: None,
             subscribes: Vec::new(),
             handles: Vec::new(),
+            stream: false,
             system_prompt: String::new(),
             settings: BTreeMap::new(),
             unknown: BTreeMap::new(),
@@ -265,6 +270,7 @@ impl AgentDefinition {
             "tools" | "expertise" if value.is_null() => {}
             "tools" | "expertise" => drop(self.settings.insert(key.to_owned(), values::words(&value)?)),
             "subscribes" => self.subscribes = values::subscribes(&value)?,
+            "stream" => self.stream = values::flag(&value)?,
             _ if KEYS_KEPT.contains(&key) => drop(self.settings.insert(key.to_owned(), value)),
             _ => {
                 self.unknown.insert(key.to_owned(), value);
@@ -288,9 +294,10 @@ impl AgentDefinition {
         let command = ("command", ExecutorKind::Subprocess, !self.command.is_empty());
         let has_script = self.script.is_some() || self.script_file.is_some();
         let script = ("script", ExecutorKind::Scripted, has_script);
+        let stream = ("stream", ExecutorKind::Subprocess, self.stream);
         let is_idle =
             |(_, executor, is_there): &(_, ExecutorKind, bool)| *is_there && *executor != self.executor;
-        let (key, executor, _) = [command, script].into_iter().find(is_idle)?;
+        let (key, executor, _) = [command, script, stream].into_iter().find(is_idle)?;
         let message = format!(
             "agent `{}` has a `{key}`, and the executor `{}`, which has no use for it",
             self.name, self.executor

@@ -225,6 +225,7 @@ impl Catalog {
                 [false, true, _] => (std::mem::take(&mut agent.command), None, None),
                 _ => (Vec::new(), agent.script.take(), agent.script_file.take()),
             };
+            agent.stream &= matches!(says_how, [false, true, _]);
         }
         for (key, value) in table {
             if let Err(problem) = set_from_config(&mut found.definition, name, key, value) {

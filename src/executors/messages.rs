@@ -1,10 +1,12 @@
 //! The messages that an attempt is given, and those that are delivered to who handles them as they come.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::{Mutex, mpsc};
 
 use super::ContextEntry;
 use crate::aggregates::run::{Context as RunContext, ContextValue, Run, Sent};
@@ -41,6 +43,40 @@ pub struct MessageGiven {
     pub at: Timestamp,
     /// What it says.
     pub body: Json,
+}
+
+/// Reads a message that an attempt is given while it goes on. It may block.
+pub type Unread = Box<dyn FnOnce() -> Result<MessageGiven, Problem> + Send>;
+
+/// The messages that an attempt is given while it goes on, in order. There are none without a run, as in a test of an executor alone.
+#[derive(Debug, Clone, Default)]
+pub struct Incoming(Option<Arc<Mutex<Later>>>);
+
+struct Later(mpsc::UnboundedReceiver<Unread>);
+
+impl fmt::Debug for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Later")
+    }
+}
+
+impl Incoming {
+    /// Those that come this way.
+    pub fn from_channel(messages: mpsc::UnboundedReceiver<Unread>) -> Self {
+        Self(Some(Arc::new(Mutex::new(Later(messages)))))
+    }
+
+    /// The next of them; it waits for ever where none comes any more. It may be dropped at any await and called again.
+    pub async fn next(&self) -> Unread {
+        let next = match &self.0 {
+            Some(later) => later.lock().await.0.recv().await,
+            None => None,
+        };
+        match next {
+            Some(unread) => unread,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// A message that is delivered to an agent which handles messages of its type as soon as they come.
@@ -127,6 +163,14 @@ impl MessageGiven {
             let message =
                 format!("what message `{}` of `{}` says is not what is taken: {error}", self.id, self.from);
             Failure::new(Code::FunctionInput, message)
+        })
+    }
+
+    /// A message of that run, when it is read.
+    pub(crate) fn unread(run: RunId, sent: Arc<Sent>, blobs: Arc<dyn Blobs + Send + Sync>) -> Unread {
+        Box::new(move || {
+            let body = blobs.json(&sent.message.body).map_err(|unreadable| unreadable.problem())?;
+            Ok(Self::of(&run, &sent, body))
         })
     }
 

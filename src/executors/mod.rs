@@ -48,6 +48,7 @@ pub use crate::workflow::work::{AgentRequest, Failure, Output, Stop};
 
 pub use definition::{AgentDefinition, ExecutorKind};
 use mask::masked::Masked;
+use messages::Incoming;
 pub use messages::{Delivery, MessageGiven};
 use voice::Voice;
 
@@ -224,12 +225,14 @@ pub struct Context {
     pub progress: watch::Sender<Progress>,
     /// The way to say something to other agents at once.
     pub voice: Voice,
+    /// The messages that it is given while it goes on, if its agent is one whose programs converse.
+    pub incoming: Incoming,
 }
 
 impl Context {
     /// A context in which nothing can be said.
     pub fn new(stop: watch::Receiver<Option<Stop>>, progress: watch::Sender<Progress>) -> Self {
-        Self { stop, progress, voice: Voice::default() }
+        Self { stop, progress, voice: Voice::default(), incoming: Incoming::default() }
     }
 
     /// Waits until the attempt has to stop; answers why. It may be awaited again and again.

@@ -3,7 +3,7 @@
 //! - `command`: which program, in which folder, with which environment
 //! - `protocol`: the document that goes in, and what lines on stdout mean
 //! - `input`: the document where the program can read it
-//! - `streams`: reads what it writes, within bounds
+//! - `streams`: reads what it writes, within bounds; `conversation`: what is said to it while it runs, and what it says
 //! - `mask`: keeps secrets out of it
 //! - `exit`: what a status means; `oom`: whether memory ran out
 //! - `running`: the program at work
@@ -17,6 +17,7 @@
 //! next attempt never works beside the remains of this one.
 
 mod command;
+mod conversation;
 mod exit;
 mod group;
 mod helpers;
@@ -49,8 +50,9 @@ use crate::events::ids::{RunId, StepId};
 use crate::events::json::Json;
 use crate::workflow::work::Transcript;
 pub use command::{SHELL, program_file};
+use conversation::Conversation;
 use programs::Programs;
-use running::Running;
+use running::{Running, Stdin};
 use streams::{Full, Streams};
 
 /// What of the parent's environment every program gets.
@@ -116,6 +118,8 @@ impl Options {
 #[derive(Debug, Clone)]
 pub struct SubprocessExecutor {
     command: Vec<String>,
+    /// Whether its program converses while it runs.
+    converses: bool,
     /// The agent, as its programs are told of it.
     about: Arc<Json>,
     options: Arc<Options>,
@@ -124,22 +128,30 @@ pub struct SubprocessExecutor {
 impl SubprocessExecutor {
     /// For this agent, which has no program if it is `shell`.
     pub fn new(agent: &AgentDefinition, options: Arc<Options>) -> Self {
-        Self { command: agent.command.clone(), about: Arc::new(protocol::about(agent)), options }
+        let (command, about) = (agent.command.clone(), Arc::new(protocol::about(agent)));
+        Self { command, converses: agent.stream, about, options }
     }
 
-    async fn start(&self, task: &Task) -> Result<(Running, Streams), Failure> {
+    async fn start(&self, task: &Task, context: &Context) -> Result<(Running, Streams), Failure> {
         let options = Arc::clone(&self.options);
         let command = command::of(task, &self.command, &options.environment)?;
         let (document, task) = (protocol::document(task, &self.about)?, task.clone());
+        let (stdin, first) = match self.converses {
+            true => (Stdin::KeptOpen, document),
+            false => (Stdin::Document(document), Vec::new()),
+        };
         // Making a process takes a while: not on a thread that hosts actors.
-        let started =
-            helpers::run(move || Running::start(command, &document, &options.programs, &task)).await;
-        let (running, pipes) = started
+        let started = helpers::run(move || Running::start(command, &stdin, &options.programs, &task)).await;
+        let (running, pipes, stdin) = started
             .map_err(|error| running::not_ready("there is no thread to start the program", &error))??;
         let options = &self.options;
-        let streams = Streams::new(pipes, options.output_bytes_max, options.masks.clone())
-            .map_err(|error| running::not_ready("what the program writes cannot be read", &error))?;
-        Ok((running, streams))
+        let unreadable = |error| running::not_ready("what the program writes cannot be read", &error);
+        let mut streams = Streams::new(pipes, options.output_bytes_max, options.masks.clone());
+        if let (Some(stdin), Ok(streams)) = (stdin, &mut streams) {
+            let (voice, incoming) = (context.voice.clone(), context.incoming.clone());
+            streams.converse(Conversation::new(stdin, first, voice, incoming).map_err(unreadable)?);
+        }
+        Ok((running, streams.map_err(unreadable)?))
     }
 
     fn failure(&self, task: &Task, end: &End, streams: &Streams, kills_before: Option<u64>) -> Failure {
@@ -161,7 +173,7 @@ impl Executor for SubprocessExecutor {
     async fn execute(&self, mut task: Task, context: Context) -> Result<Output, Failure> {
         self.end_leftover(&task.run, &task.step).await?;
         let (started_at, kills_before) = (now(), oom::kills());
-        let started = self.start(&task).await;
+        let started = self.start(&task, &context).await;
         let (mut running, mut streams) = started.map_err(|failure| self.options.masks.failure(failure))?;
         streams.show_progress_in(context.progress.clone());
         streams.say_to(self.options.logs.tap(speaker(&task)));
@@ -185,6 +197,7 @@ impl Executor for SubprocessExecutor {
         if streams.end().is_err() && is_done {
             end = End::TooLarge;
         }
+        streams.speak_out().await;
         let result = match &end {
             End::Exited(status) if status.success() => {
                 streams.output().and_then(|output| command::made(&task, output, streams.masks()))

@@ -22,10 +22,16 @@ pub trait Speak: Send + Sync {
     /// When it may not be sent, or what sends it is over.
     async fn say(&self, message: Json) -> Result<(), Failure>;
 
+    /// Says that a message which it was given is handled, by what that is called. Ends when it is recorded.
+    ///
+    /// # Errors
+    /// When it was not given that message, has handled it before, or is over.
+    async fn handled(&self, message: &str) -> Result<(), Failure>;
+
     /// Sends one and waits for the answer, for so long.
     ///
     /// # Errors
-    /// The same; and [`Code::AnswerLate`].
+    /// The same as those of [`Speak::say`]; and [`Code::AnswerLate`].
     async fn ask(&self, message: Json, within: Duration) -> Result<Json, Failure>;
 
     /// What an agent with a memory remembers, and what came of that message, if it has taken it in.
@@ -74,6 +80,14 @@ impl Voice {
     /// The same as those of [`Speak::say`].
     pub async fn say(&self, message: Json) -> Result<(), Failure> {
         self.speaker()?.say(message).await
+    }
+
+    /// Says that a message which it was given is handled, by what that is called. Ends when it is recorded.
+    ///
+    /// # Errors
+    /// The same as those of [`Speak::handled`].
+    pub async fn handled(&self, message: &str) -> Result<(), Failure> {
+        self.speaker()?.handled(message).await
     }
 
     /// Sends one and waits for the answer, for so long.

@@ -25,13 +25,20 @@ use people::People;
 /// - nothing starts while the run is paused, or after it ended
 /// - nothing passes a gate that was not opened by as many people as it needs, all of whom may answer; each
 ///   answer counts once
-/// - only attempts that succeed send messages; each receiver handles each once, in order, with an attempt that was given it
+/// - only attempts that succeed send messages; each receiver handles each once, in order, with an attempt that was given it; one that
+///   converses in any order, while it goes on
 /// - a signal lets one step go on; a fallback agent is engaged once, until the step is retried
 ///
 /// # Errors
 /// The first event that breaks a promise, and which promise.
 pub fn check<E: Borrow<RunEvent>>(definition: &Definition, history: &[E]) -> Result<(), String> {
-    let mut audit = Audit { rolls_back: definition.on_failure == OnFailure::Rollback, ..Audit::default() };
+    // What the definitions of its agents say stands in none of its events: whose programs converse is known by what they are given.
+    let converse = history.iter().filter_map(|event| match event.borrow() {
+        RunEvent::MessageGiven(given) => Some(given.receiver.clone()),
+        _ => None,
+    });
+    let (rolls_back, post) = (definition.on_failure == OnFailure::Rollback, Post::of(converse));
+    let mut audit = Audit { rolls_back, post, ..Audit::default() };
     for (event, version) in history.iter().zip(1..) {
         let event = event.borrow();
         audit.see(event).map_err(|why| format!("version {version}: {why}"))?;

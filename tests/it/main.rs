@@ -50,6 +50,7 @@ mod secrets;
 mod setup;
 mod shutdown;
 mod stepper;
+mod streaming;
 mod stuck;
 mod support;
 mod tidy;

@@ -14,6 +14,7 @@ use crate::actors::clock::Clock;
 use crate::events::ids::{Fence, RunId, StepId};
 use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
+use crate::executors::messages::Incoming;
 use crate::executors::voice::Voice;
 use crate::executors::{self, CLEAN_UP_MAX, Delivery, Executor, Progress, Task, panicked};
 use crate::kernel::Deadline;
@@ -62,6 +63,8 @@ pub struct Perform {
     pub progress: watch::Sender<Progress>,
     /// The way to say something to other agents meanwhile.
     pub voice: Voice,
+    /// The messages that the attempt is given meanwhile.
+    pub incoming: Incoming,
     /// The callback that takes its result, and the slot.
     pub report: AttemptCallback,
     /// Held until then: as long as it is, the agent is kept.
@@ -128,13 +131,14 @@ impl Handler<Perform> for Agent {
     type Result = ();
 
     fn handle(&mut self, message: Perform, actor: &mut Context<Self>) {
-        let Perform { run, fence, irreversible, job, deadline, slot, progress, voice, report, used } =
-            message;
+        let Perform { run, fence, irreversible, job, deadline, slot, .. } = message;
+        let (progress, voice, incoming, report, used) =
+            (message.progress, message.voice, message.incoming, message.report, message.used);
         let (stop, stopped) = watch::channel(None);
         let key = (run, fence);
         let let_go = stopped.clone();
         self.attempts.insert(key.clone(), AtWork { stop: stop.clone(), irreversible });
-        let context = executors::Context { stop: stopped, progress, voice };
+        let context = executors::Context { stop: stopped, progress, voice, incoming };
         let (executor, clock) = (Arc::clone(&self.executor), Arc::clone(&self.clock));
         let attempt = async move {
             let result = match read(job, &context).await {

@@ -13,12 +13,12 @@ use crate::actors::agents::agent::{Assigned, AttemptCallback, Attempted, Job, Pe
 use crate::actors::hosting::shell::Heard;
 use crate::actors::library::Library;
 use crate::aggregates::run::{Ask, Run, RunEffectId};
-use crate::events::ids::{AgentName, Fence, RunId, StepId};
+use crate::events::ids::{AgentName, Fence, MessageNumber, RunId, StepId};
 use crate::events::json::{BlobRef, Json, Payload};
 use crate::events::problem::Problem;
 use crate::events::run::DeliveryStarted;
 use crate::executors::Progress;
-use crate::executors::messages::Undelivered;
+use crate::executors::messages::{Incoming, MessageGiven, Undelivered};
 use crate::kernel::Blobs;
 use crate::workflow::work::Stop;
 
@@ -76,8 +76,20 @@ impl Deliveries {
         let (progress, _) = watch::channel(Progress::default());
         let voice = Speech::voice(&self.runs, &run, &step, fence);
         let (deadline, irreversible, used) = (Some(started.deadline), false, None);
-        let perform =
-            Perform { run, fence, irreversible, job, deadline, slot, progress, voice, report, used };
+        let incoming = Incoming::default();
+        let perform = Perform {
+            run,
+            fence,
+            irreversible,
+            job,
+            deadline,
+            slot,
+            progress,
+            voice,
+            incoming,
+            report,
+            used,
+        };
         agents.perform(&agent, definition, perform);
     }
 
@@ -131,6 +143,15 @@ impl Deliveries {
     /// Whether one is made.
     pub(super) fn is_at_work(&self) -> bool {
         !self.at_work.is_empty()
+    }
+
+    /// Gives a message to an attempt that is being made here.
+    pub(super) fn give(&self, state: &Run, fence: Fence, number: MessageNumber) {
+        let sent = state.messages().sent(number).cloned();
+        if let (Some(runs), Some(sent)) = (self.runs.upgrade(), sent) {
+            let message = MessageGiven::unread(self.run.clone(), sent, Arc::clone(&self.library) as _);
+            runs.conversations().give(&self.run, fence, message);
+        }
     }
 
     /// Tells the answer to who waits for it, if that is here.

@@ -4,9 +4,11 @@
 //! - `environment`: what its decisions borrow; `slots`: for attempts that may start
 //! - `awaiting`: agents that are paused, and runs that wait for them; `log`: what is logged of runs
 //! - `shared`: what they want of contexts that they share
-//! - `deliveries`: messages that their agents handle as they come; `speech`: what their agents say meanwhile
+//! - `deliveries`: messages that their agents handle as they come; `speech`: what their agents say meanwhile;
+//!   `conversations`: what attempts are given meanwhile
 
 mod awaiting;
+mod conversations;
 mod deliveries;
 mod environment;
 pub mod live_state;
@@ -23,6 +25,7 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use self::awaiting::Awaiting;
+use self::conversations::Conversations;
 use self::live_state::LiveState;
 use self::shell::RunShell;
 use self::told::ToRun;
@@ -53,6 +56,7 @@ pub struct Runs {
     /// What their programs say.
     logs: Arc<Logs>,
     awaiting: Awaiting,
+    conversations: Conversations,
     /// Attempts that agents are making, and pages that are being written.
     in_flight: watch::Sender<usize>,
 }
@@ -108,7 +112,9 @@ impl Runs {
         known: Arc<AgentsView>,
     ) -> Arc<Self> {
         let awaiting = Awaiting::new(known);
-        Arc::new(Self { hosting, agents, scribe, logs, awaiting, in_flight: watch::Sender::new(0) })
+        let conversations = Conversations::default();
+        let in_flight = watch::Sender::new(0);
+        Arc::new(Self { hosting, agents, scribe, logs, awaiting, conversations, in_flight })
     }
 
     /// The hosting of runs, and of all other streams.
@@ -123,6 +129,10 @@ impl Runs {
 
     pub(super) fn context(&self) -> &HostContext {
         self.hosting.book().context()
+    }
+
+    fn conversations(&self) -> &Conversations {
+        &self.conversations
     }
 
     pub(super) fn logs(&self) -> &Logs {

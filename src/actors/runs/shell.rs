@@ -130,8 +130,20 @@ impl RunShell {
         match job {
             Ok(job) => {
                 let (used, voice) = (None, Speech::voice(&self.runs, &run, &started.step, fence));
-                let perform =
-                    Perform { run, fence, irreversible, job, deadline, slot, progress, voice, report, used };
+                let incoming = runs.conversations().begin(&run, fence);
+                let perform = Perform {
+                    run,
+                    fence,
+                    irreversible,
+                    job,
+                    deadline,
+                    slot,
+                    progress,
+                    voice,
+                    incoming,
+                    report,
+                    used,
+                };
                 agents.perform(&started.agent, definition, perform);
             }
             Err(problem) => report(Some(Err(problem.into())), slot),
@@ -188,6 +200,9 @@ impl RunShell {
     /// An attempt is not made any more, be it open or not.
     fn forget(&mut self, fence: Fence) {
         self.renewals.remove(&fence);
+        if let Some(runs) = self.runs.upgrade() {
+            runs.conversations().end(&self.run, fence);
+        }
         self.change(|live_state| drop(live_state.attempts.remove(&fence)));
     }
 
@@ -265,6 +280,7 @@ impl Shell<Run> for RunShell {
                 shared::read(&self.context, self.address.clone(), step, keys);
             }
             RunEffect::Deliver(started) => self.deliveries.deliver(state, &started, &mut self.slots),
+            RunEffect::Give { fence, number } => self.deliveries.give(state, fence, number),
             RunEffect::Answer { fence, nth, answer } => self.deliveries.answer((fence, nth), answer),
             // What is said to other streams is said for it.
             RunEffect::Child { .. }

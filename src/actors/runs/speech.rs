@@ -14,7 +14,7 @@ use crate::actors::hosting::load::load;
 use crate::actors::minds::MindKind;
 use crate::aggregates::mind::{Mind, MindAsk, Take};
 use crate::aggregates::run::Ask;
-use crate::events::ids::{AgentName, Fence, RunId, StepId, StreamId};
+use crate::events::ids::{AgentName, Fence, MessageId, RunId, StepId, StreamId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::executors::voice::{Recalled, Speak, Voice};
@@ -56,6 +56,18 @@ impl Speak for Speech {
     async fn say(&self, message: Json) -> Result<(), Failure> {
         let runs = self.runs()?;
         self.send(&runs, message, None).await
+    }
+
+    async fn handled(&self, message: &str) -> Result<(), Failure> {
+        let runs = self.runs()?;
+        let own = MessageId::parse(message).ok().filter(|id| id.run == self.run);
+        let Some(MessageId { number, .. }) = own else {
+            let message = format!("`{}` is the id of no message that it was given", message.escape_debug());
+            return Err(Failure::new(Code::MessageNotGiven, message));
+        };
+        let (step, fence) = (self.step.clone(), self.fence);
+        let said = runs.ask(&self.run, Ask::Handled { step, fence, number }).await;
+        said.map(drop).map_err(Failure::from)
     }
 
     async fn ask(&self, message: Json, within: Duration) -> Result<Json, Failure> {

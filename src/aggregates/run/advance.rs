@@ -162,6 +162,7 @@ impl<'d, 'a> Advance<'d, 'a> {
             self.complete_run()?;
         }
         self.start_deliveries();
+        self.give_while_they_run()?;
         Ok(())
     }
 

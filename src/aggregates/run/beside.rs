@@ -75,15 +75,19 @@ impl Advance<'_, '_> {
 
     /// Records it, after what the attempt has handled; but for what is written into contexts that runs share: those have taken
     /// that already.
-    pub(super) fn do_beside(&mut self, attempt: &AttemptStarted, beside: Beside) {
+    ///
+    /// # Errors
+    /// When what is recorded of its agent cannot be read.
+    pub(super) fn do_beside(&mut self, attempt: &AttemptStarted, beside: Beside) -> Result<(), RunRejection> {
         let Beside { writes, sends, handoff, .. } = beside;
-        self.handle_given(attempt);
+        self.handle_given(attempt)?;
         let sender = attempt.into();
         self.write(&sender, writes);
         self.send(&sender, sends);
         if let Some(handoff) = handoff {
             self.do_hand_over(attempt, handoff);
         }
+        Ok(())
     }
 }
 

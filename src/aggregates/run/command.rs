@@ -168,6 +168,15 @@ pub enum Ask {
         /// Where its sender waits for the answer, how many it had asked before.
         asks: Option<u32>,
     },
+    /// To hear that an open attempt has handled a message. With an old fence, or of a message that it was not given, it is refused.
+    Handled {
+        /// The step that is tried.
+        step: StepId,
+        /// The fence of the attempt.
+        fence: Fence,
+        /// The number of the message.
+        number: MessageNumber,
+    },
     /// To take what came of a delivery. With an old fence, nothing happens.
     Delivered {
         /// The fence of the delivery.
@@ -243,6 +252,7 @@ impl Ask {
             Self::Signal { .. } => "signal",
             Self::Resend { .. } => "resend",
             Self::Say { .. } => "say",
+            Self::Handled { .. } => "message_handled",
             Self::Delivered { .. } => "message_delivered",
             Self::NotDelivered { .. } => "message_not_delivered",
         }
@@ -365,6 +375,13 @@ pub enum RunEffect {
     Shared(SharedEffect),
     /// A message is to be delivered, and what comes of that reported.
     Deliver(Arc<DeliveryStarted>),
+    /// An open attempt is to be given a message.
+    Give {
+        /// The fence of the attempt.
+        fence: Fence,
+        /// The number of the message.
+        number: MessageNumber,
+    },
     /// An open attempt or delivery is to be told the answer for which it waits.
     Answer {
         /// The fence of the attempt or the delivery.
@@ -404,6 +421,8 @@ pub enum RunEffectId {
     Shared(SharedEffectId),
     /// Names a [`RunEffect::Deliver`] by its fence.
     Deliver(Fence),
+    /// Names a [`RunEffect::Give`] by who is given the message, and its number.
+    Give(Fence, MessageNumber),
     /// Names a [`RunEffect::Answer`] by who waits for it, and how many it had asked before.
     Answer(Fence, u32),
     /// Names a [`RunEffect::Wake`] by its timer.
@@ -426,6 +445,7 @@ impl Effect for RunEffect {
             Self::Stop { fence, .. } => RunEffectId::Stop(*fence),
             Self::Shared(effect) => RunEffectId::Shared(effect.id()),
             Self::Deliver(started) => RunEffectId::Deliver(started.fence),
+            Self::Give { fence, number } => RunEffectId::Give(*fence, *number),
             Self::Answer { fence, nth, .. } => RunEffectId::Answer(*fence, *nth),
             Self::Wake { timer, .. } => RunEffectId::Wake(timer.clone()),
         }
@@ -440,6 +460,7 @@ impl Effect for RunEffect {
             Self::Ask { .. }
             | Self::Stop { .. }
             | Self::Tell(_)
+            | Self::Give { .. }
             | Self::Answer { .. }
             | Self::AnswerReturn { .. } => Lasts::Told,
             Self::Shared(effect) => effect.lasts(),

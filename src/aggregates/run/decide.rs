@@ -92,6 +92,7 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
         Ask::Signal { name, data, by } => people::signal(&mut advance, name, data, by)?,
         Ask::Resend { number, by } => control::resend(&mut advance, number, by)?,
         Ask::Say { step, fence, message, asks } => advance.say(&step, fence, &message, asks)?,
+        Ask::Handled { step, fence, number } => advance.handled(&step, fence, number)?,
         Ask::Delivered { fence, output } => advance.delivered(fence, output)?,
         Ask::NotDelivered { fence, failure } => advance.not_delivered(fence, failure),
     }

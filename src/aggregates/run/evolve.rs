@@ -165,6 +165,7 @@ impl Evolution<'_> {
             RunEvent::AnswerNoted(event) => self.answer_noted(event),
             RunEvent::Escalated(event) => self.escalated(event),
             RunEvent::MessageSent(event) => self.message_sent(event),
+            RunEvent::MessageGiven(event) => self.message_given(event),
             RunEvent::MessageHandled(event) => self.message_handled(event),
             RunEvent::MessageExpired(event) => self.message_expired(event),
             RunEvent::DeliveryStarted(event) => self.delivery_started(event),
@@ -278,6 +279,7 @@ impl Evolution<'_> {
         if matches!(node.doing.phase, StepPhase::Awaiting(_)) {
             self.take_signal(place)?;
         }
+        self.count_try(&event.step, Purpose::Do, event.attempt);
         self.close(place)?;
         let node = self.node_mut(place)?;
         node.usage = node.usage.and(event.usage);

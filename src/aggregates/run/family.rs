@@ -99,6 +99,7 @@ impl Run {
             RunEffect::Start { .. }
             | RunEffect::Attempt(_)
             | RunEffect::Deliver(_)
+            | RunEffect::Give { .. }
             | RunEffect::Answer { .. }
             | RunEffect::Ask { .. }
             | RunEffect::Wake { .. } => None,

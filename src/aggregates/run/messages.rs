@@ -1,5 +1,7 @@
 //! The messages between the agents of a run that are not handled: those that wait, each in the mailbox of each of its
-//! receivers; those that open attempts were given; and those that are dead.
+//! receivers; those that open attempts were given (`given`); and those that are dead.
+
+mod given;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,11 +9,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::given::Next;
+use self::given::{Given, GivenOne};
 use super::child::is_made_by;
 use super::{Run, RunEffect};
-use crate::events::ids::{AgentName, Fence, MessageNumber};
+use crate::events::ids::{AgentName, Fence, MessageNumber, StepId};
 use crate::events::json::Payload;
-use crate::events::limits::{DEAD_MESSAGES_MAX, MESSAGES_GIVEN_BYTES_MAX, MESSAGES_GIVEN_MAX};
+use crate::events::limits::DEAD_MESSAGES_MAX;
 use crate::events::run::{DeliveryStarted, MessageSent, Priority};
 use crate::events::time::Timestamp;
 
@@ -28,6 +32,8 @@ pub(crate) struct Messages {
     mailboxes: BTreeMap<MailboxKey, Mailbox>,
     /// What open attempts were given, and what open deliveries deliver.
     given: BTreeMap<Fence, Given>,
+    /// The attempts that are open, by the key of their agent's name, each with its step.
+    working: BTreeMap<Arc<str>, BTreeMap<Fence, StepId>>,
     /// The deliveries that are open.
     pub(super) deliveries: BTreeMap<Fence, Arc<DeliveryStarted>>,
     /// Who waits for the answer to a message, and whether it is there.
@@ -96,13 +102,6 @@ struct Place {
     number: MessageNumber,
 }
 
-/// What an open attempt was given.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Given {
-    mailbox: MailboxKey,
-    messages: Vec<(Place, u32)>,
-}
-
 /// What has become of a message.
 #[derive(Debug)]
 pub(super) enum Fate {
@@ -162,12 +161,6 @@ impl Messages {
         of.map(|(_, place)| place.number).collect()
     }
 
-    /// What an open attempt was given, in order.
-    pub(crate) fn given(&self, fence: Fence) -> impl Iterator<Item = &Arc<Sent>> {
-        let given = self.given.get(&fence).into_iter().flat_map(|given| &given.messages);
-        given.filter_map(|(place, _)| self.kept.get(&place.number)).map(|kept| &kept.sent)
-    }
-
     /// How many attempts of an agent were given a message that waits for it, and ended without success.
     pub(super) fn tries(&self, agent: &AgentName, number: MessageNumber) -> u32 {
         let place = self.kept.get(&number).map(|kept| kept.sent.place());
@@ -196,7 +189,9 @@ impl Messages {
     /// What is to be done of them now: those that are delivered, and answers that somebody waits for.
     pub(super) fn open(&self) -> Vec<RunEffect> {
         let delivered = self.deliveries.values().cloned().map(RunEffect::Deliver);
-        delivered.chain(self.asked.keys().filter_map(|asked| self.answered(*asked))).collect()
+        let given = self.came_later().map(|(fence, number)| RunEffect::Give { fence, number });
+        let answers = self.asked.keys().filter_map(|asked| self.answered(*asked));
+        delivered.chain(given).chain(answers).collect()
     }
 
     /// The answer to a message, if it is there and somebody waits for it.
@@ -264,76 +259,6 @@ impl Messages {
         Ok(())
     }
 
-    /// An attempt begins: it is given what waits for its agent, as much as one is given.
-    pub(super) fn give(&mut self, agent: &AgentName, fence: Fence, now: Timestamp) {
-        if self.mailboxes.is_empty() || is_made_by(agent) {
-            return;
-        }
-        let key = MailboxKey::of(agent, false);
-        let Some(mailbox) = self.mailboxes.get_mut(&key).filter(|mailbox| mailbox.given_to.is_none()) else {
-            return;
-        };
-        let (mut messages, mut bytes) = (Vec::new(), 0);
-        for (place, tries) in &mailbox.waiting {
-            let Some(kept) = self.kept.get(&place.number) else { continue };
-            if kept.sent.message.deadline.is_some_and(|deadline| deadline <= now) {
-                continue;
-            }
-            bytes += length(&kept.sent.message.body);
-            let is_full = messages.len() >= MESSAGES_GIVEN_MAX || bytes > MESSAGES_GIVEN_BYTES_MAX;
-            if is_full && !messages.is_empty() {
-                break;
-            }
-            messages.push((*place, *tries));
-        }
-        if messages.is_empty() {
-            return;
-        }
-        for (place, _) in &messages {
-            let deadline = self.kept.get(&place.number).and_then(|kept| kept.sent.message.deadline);
-            mailbox.take(*place, deadline);
-        }
-        mailbox.given_to = Some(fence);
-        self.given.insert(fence, Given { mailbox: key, messages });
-    }
-
-    /// An open attempt did not succeed, and that counts for what it was given.
-    pub(super) fn count_try(&mut self, fence: Fence) {
-        let messages = self.given.get_mut(&fence).into_iter().flat_map(|given| &mut given.messages);
-        messages.for_each(|(_, tries)| *tries += 1);
-    }
-
-    /// An attempt is over: what it was given and has not handled waits again.
-    pub(super) fn take_back(&mut self, fence: Fence) {
-        let Some(Given { mailbox: key, messages }) = self.given.remove(&fence) else { return };
-        let mailbox = self.mailboxes.entry(key.clone()).or_default();
-        mailbox.given_to = None;
-        for (place, tries) in messages {
-            if let Some(kept) = self.kept.get(&place.number) {
-                mailbox.put(&kept.sent, tries);
-            }
-        }
-        self.tidy(&key);
-    }
-
-    /// An open attempt has handled a message that it was given.
-    pub(super) fn handle(
-        &mut self,
-        fence: Fence,
-        receiver: &AgentName,
-        number: MessageNumber,
-    ) -> Result<(), String> {
-        let given = self.given.get_mut(&fence).filter(|given| *given.mailbox.agent == *receiver.key());
-        let at = given
-            .as_ref()
-            .and_then(|given| given.messages.iter().position(|(place, _)| place.number == number));
-        match (given, at) {
-            (Some(given), Some(at)) => drop(given.messages.remove(at)),
-            _ => return Err(format!("`{receiver}` was not given message {number}")),
-        }
-        self.settle(number, None)
-    }
-
     /// A message does not wait for an agent any more.
     fn take_out(&mut self, receiver: &AgentName, number: MessageNumber) -> Result<(), String> {
         let waits_not = || format!("message {number} does not wait for `{receiver}`");
@@ -367,7 +292,8 @@ impl Messages {
         let mailbox = self.mailboxes.entry(key.clone()).or_default();
         mailbox.take(place, deadline);
         mailbox.given_to = Some(*fence);
-        self.given.insert(*fence, Given { mailbox: key, messages: vec![(place, tries)] });
+        let one = GivenOne { place, tries, came_later: false };
+        self.given.insert(*fence, Given { mailbox: key, messages: vec![one] });
         self.deliveries.insert(*fence, Arc::clone(started));
         Ok(())
     }

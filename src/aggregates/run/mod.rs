@@ -7,7 +7,7 @@
 //! - `beside`: what attempts want beside their answer; `context`: what its agents share; `shared`: what it asks of contexts
 //!   that it shares with other runs; `sharing`: when it says so, and what follows from the answer; `handoff`, `hop`: how an agent hands over, and what is known of that
 //! - `stuck`: what shows that an agent does not get on, and who is asked then; `watch`: what is known of that
-//! - `messages`: what its agents say to each other; `sending`: what they send, and what becomes of what attempts were given;
+//! - `messages`: what its agents say to each other; `sending`: what they send; `giving`: what attempts were given, and handle;
 //!   `receivers`: whom a message is for; `delivering`: those that are handled as soon as they come
 //! - `tries`: the trying that both have; `queue`: what could be tried; `unwinding`: in which order a run is undone
 //! - `evolve`: the fold, one total match
@@ -32,6 +32,7 @@ mod decide;
 mod delivering;
 mod evolve;
 mod family;
+mod giving;
 mod graph;
 mod handoff;
 mod hop;

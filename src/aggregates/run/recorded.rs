@@ -63,6 +63,7 @@ pub const RECORDS: &[(&str, u16)] = &[
     ("lock_given_back", 1),
     ("context_answered", 1),
     ("say", 1),
+    ("message_handled", 1),
     ("message_delivered", 1),
     ("message_not_delivered", 1),
 ];
@@ -280,6 +281,7 @@ pub(super) fn asked_by(ask: &Ask) -> Option<Arc<str>> {
         | Ask::ReturnRefused { .. }
         | Ask::OfShared(_)
         | Ask::Say { .. }
+        | Ask::Handled { .. }
         | Ask::Delivered { .. }
         | Ask::NotDelivered { .. } => None,
     }

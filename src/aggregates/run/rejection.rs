@@ -271,7 +271,7 @@ pub enum Refusal {
     /// A message is to be sent for an attempt, or a delivery, that is not open any more.
     #[error("nothing of step `{0}` is open any more that could say something")]
     NothingOpen(StepId),
-    /// A message may not be sent, as this says.
+    /// A message may not be sent, or be said to be handled, as this says.
     #[error("{message}")]
     NotSaid {
         /// The code with which an attempt would fail that sent it.

@@ -1,4 +1,4 @@
-//! What attempts and deliveries send to other agents, and what becomes of what attempts were given.
+//! What attempts and deliveries send to other agents.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use super::receivers::Receivers;
 use super::rejection::Refusal;
 use crate::events::ids::{AgentName, Fence, MessageNumber, StepId};
 use crate::events::json::Json;
-use crate::events::limits::{MAILBOX_MAX, MESSAGE_TRIES_MAX, MESSAGES_SENT_MAX, MESSAGES_WAITING_MAX};
+use crate::events::limits::{MAILBOX_MAX, MESSAGES_SENT_MAX, MESSAGES_WAITING_MAX};
 use crate::events::problem::{Code, Remedy};
 use crate::events::run::{
-    AttemptStarted, ExpiredWhy, MessageExpired, MessageHandled, MessageKind, MessageSent, Purpose, RunEvent,
+    AttemptStarted, ExpiredWhy, MessageExpired, MessageKind, MessageSent, Purpose, RunEvent,
 };
 use crate::events::time::Timestamp;
 use crate::workflow::envelope::{Envelope, Until};
@@ -96,22 +96,6 @@ impl Advance<'_, '_> {
         Ok(outgoing)
     }
 
-    /// Records that an attempt has handled what it was given.
-    pub(super) fn handle_given(&mut self, attempt: &AttemptStarted) {
-        let given = self.draft.state().messages().given(attempt.fence);
-        let given: Vec<MessageNumber> = given.map(|sent| sent.message.number).collect();
-        for number in given {
-            self.draft.emit(MessageHandled {
-                number,
-                receiver: attempt.agent.clone(),
-                step: attempt.step.clone(),
-                purpose: attempt.purpose,
-                attempt: attempt.attempt,
-                delivery: None,
-            });
-        }
-    }
-
     /// Records what somebody sends.
     pub(super) fn send(&mut self, sender: &Sender, outgoing: Vec<Outgoing>) {
         for Outgoing { envelope, receivers, causation, deadline, at_once, asks } in outgoing {
@@ -177,16 +161,9 @@ impl Advance<'_, '_> {
         ended: impl Into<RunEvent>,
         (code, message): (Code, &str),
     ) {
-        let given = self.draft.state().messages().given(attempt.fence);
-        let given: Vec<MessageNumber> = given.map(|sent| sent.message.number).collect();
+        let given = self.numbers_given(attempt);
         self.draft.emit(ended);
-        for number in given {
-            let tries = self.draft.state().messages().tries(&attempt.agent, number);
-            if tries >= MESSAGE_TRIES_MAX {
-                let why = ExpiredWhy::TriedTooOften { tries, code, message: message.to_owned() };
-                self.draft.emit(MessageExpired { number, receiver: attempt.agent.clone(), why });
-            }
-        }
+        self.give_up_messages(attempt, given, (code, message));
     }
 
     /// Sends a message again to those for whom it is dead.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Run, StepIndex, Unwinding};
+use super::{Run, StepIndex};
 use crate::events::ids::{AgentName, Hash, StepId};
 use crate::events::json::Payload;
 use crate::events::run::{Because, StuckOn};
@@ -95,19 +95,6 @@ impl Run {
         let first = self.chain_begins(place);
         let round = self.steps.get(first).filter(|node| node.added.because == Because::Repeat);
         [place, first, round.and_then(|round| round.inside).unwrap_or(first)]
-    }
-
-    /// The steps about which a manager is asked that has not answered, and that is asked again when the run goes forward.
-    pub(super) fn still_asked(&self, undone: Option<&Unwinding>) -> BTreeSet<StepIndex> {
-        let manages = |place: &StepIndex| {
-            let node = self.steps.get(*place);
-            let node = node.filter(|node| node.added.because == Because::Escalation);
-            node.is_some_and(|node| !node.is_done() && self.is_to_be_retried(node))
-        };
-        let asked = self.steps.indexed().filter(|(place, node)| {
-            !undone.is_some_and(|unwinding| unwinding.undoes(*place)) && node.children.iter().any(manages)
-        });
-        asked.map(|(place, _)| place).collect()
     }
 
     /// What a manager said for the next attempt at a step.

@@ -56,8 +56,8 @@ pub struct MessageSent {
     pub live: Vec<AgentName>,
 }
 
-/// A receiver has handled a message, and is not given it again: an attempt that succeeded had been given it, or it was delivered and that
-/// succeeded, or it is the answer for which an open attempt or delivery waits.
+/// A receiver has handled a message, and is not given it again: an attempt that succeeded had been given it, or an open attempt that
+/// converses says so, or it was delivered and that succeeded, or it is the answer for which an open attempt or delivery waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageHandled {
     /// The message.
@@ -72,6 +72,22 @@ pub struct MessageHandled {
     pub attempt: u32,
     /// The fence of the delivery in which it was handled; none if an attempt handled it.
     pub delivery: Option<Fence>,
+}
+
+/// A message is given to an open attempt of its receiver, whose program converses: it is told it while it runs. It stays with that
+/// attempt until it has handled it, or has ended; then it waits again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageGiven {
+    /// The message.
+    pub number: MessageNumber,
+    /// The agent that is to handle it.
+    pub receiver: AgentName,
+    /// The step whose attempt is given it.
+    pub step: StepId,
+    /// What that attempt is for.
+    pub purpose: Purpose,
+    /// The attempt's number for that purpose at its step, from 1.
+    pub attempt: u32,
 }
 
 /// A message is delivered to a receiver that handles messages as soon as they come. Of those of a run it is delivered one at a time.

@@ -166,6 +166,7 @@ fn what_an_agent_has_to_work_with_says_how_it_works_and_must_not_contradict_its_
         "command: x\nexecutor: llm",
         "executor: subprocess\ncommand: x\nscript: x.yaml",
         "command: x\nscript: x.yaml",
+        "executor: function\nstream: true",
         "executor: function\nscript: x.yaml",
     ] {
         let refused = parse(keys).check_usable().unwrap_err();

@@ -90,6 +90,16 @@ fn the_configuration_overrides_any_key_and_can_define_an_agent() {
 }
 
 #[test]
+fn an_executor_of_the_configuration_takes_away_that_its_program_converses() {
+    let file = "---\nname: talker\ndescription: d\ncommand: [talk]\nstream: true\n---\n";
+    let project = Project::with(&[("agents/talker.md", file)]);
+    let converses = |config: &str| find(&project.catalog(&[], config), "talker").definition.stream;
+    assert!(converses("") && converses("[talker]\ncommand = ['other']"));
+    assert!(!converses("[talker]\nexecutor = 'function'"));
+    assert!(converses("[talker]\nexecutor = 'subprocess'\ncommand = ['other']\nstream = true"));
+}
+
+#[test]
 fn of_the_built_in_agent_only_the_concurrency_can_be_set() {
     let project = Project::with(&[("agents/shell.md", &agent("shell", "mine"))]);
     let catalog = project.catalog(&[], "[shell]\nconcurrency = 3");

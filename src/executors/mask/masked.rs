@@ -34,8 +34,8 @@ impl Masked {
 impl Executor for Masked {
     async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure> {
         let (progress, mut told) = watch::channel(Progress::default());
-        let Context { stop, progress: shown, voice } = context;
-        let context = Context { stop, progress, voice: self.voice(voice) };
+        let shown = context.progress.clone();
+        let context = Context { progress, voice: self.voice(context.voice), ..context };
         let work = AssertUnwindSafe(async { self.inner.execute(task, context).await }).catch_unwind();
         let mut work = std::pin::pin!(work);
         let show = |told: &mut watch::Receiver<Progress>| {

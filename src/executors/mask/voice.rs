@@ -27,6 +27,10 @@ impl Speak for MaskedVoice {
         self.inner.ask(self.masks.json(&message)?, within).await
     }
 
+    async fn handled(&self, message: &str) -> Result<(), Failure> {
+        self.inner.handled(message).await
+    }
+
     async fn recall(&self, mind: &AgentName, message: &str) -> Result<Recalled, Failure> {
         self.inner.recall(mind, message).await
     }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -35,6 +36,16 @@ impl Drop for InputFile {
         // If it cannot be removed, the next process tries it again.
         let _ = files::if_there(fs::remove_file(&self.0));
     }
+}
+
+/// Makes a stdin on which a program reads on while it runs, and the end on which that is written.
+///
+/// # Errors
+/// When pipes run out.
+pub(super) fn kept_open() -> io::Result<(Input, OwnedFd)> {
+    let (read, write) = io::pipe()?;
+    fcntl_setfl(&write, OFlags::WRONLY | OFlags::NONBLOCK)?;
+    Ok((Input { stdin: read.into(), name: "/dev/stdin".into(), file: None }, write.into()))
 }
 
 /// Makes a document ready to be read: one that fits is in a pipe at once, so that nobody has to feed the program; a bigger

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::super::mask::Masks;
 use super::super::{
     AgentDefinition, AgentRequest, ContextEntry, Failure, MessageGiven, Output, Progress, Task,
 };
@@ -120,6 +121,44 @@ pub(in crate::executors) fn progress(line: &[u8]) -> Option<Progress> {
     let percent =
         percent.strip_suffix('%').unwrap_or(percent).parse().ok().filter(|percent| *percent <= 100)?;
     Some(Progress { percent, text: text.trim().to_owned() })
+}
+
+/// What a program that converses says while it runs.
+#[derive(Debug)]
+pub(super) enum Word {
+    /// It sends a message.
+    Send(Json),
+    /// It has handled the message that is called so.
+    Handled(String),
+    /// It means to say something, and this is wrong with it.
+    Wrong(Box<Failure>),
+}
+
+impl Word {
+    /// The same, masked.
+    pub(super) fn masked(self, masks: &Masks) -> Self {
+        match self {
+            Self::Send(message) => match masks.json(&message) {
+                Ok(message) => Self::Send(message),
+                Err(failure) => Self::Wrong(Box::new(failure)),
+            },
+            word => word,
+        }
+    }
+}
+
+/// What a line says of a program that converses; none if that is output, or is read when the program has ended.
+pub(super) fn word(line: &[u8]) -> Option<Word> {
+    let line = String::from_utf8_lossy(line);
+    if let Some(id) = line.strip_prefix("HANDLED:").map(str::trim) {
+        return Some(id).filter(|id| !id.is_empty()).map(|id| Word::Handled(id.to_owned()));
+    }
+    let message = line.strip_prefix("SEND:").map(str::trim).filter(|message| message.starts_with('{'))?;
+    Some(match json(message) {
+        Ok(Some(message)) => Word::Send(message),
+        Ok(None) => Word::Wrong(Box::new(Failure::new(Code::BadMessage, "what it sends is no JSON"))),
+        Err(failure) => Word::Wrong(Box::new(failure)),
+    })
 }
 
 /// Takes the protocol lines out of what a program wrote, and makes the output of what is left.

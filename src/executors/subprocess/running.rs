@@ -23,6 +23,14 @@ use crate::events::problem::{Class, Code};
 /// The ends of the pipes from which a program's stdout and stderr are read.
 pub(super) type Pipes = (OwnedFd, OwnedFd);
 
+/// What a program reads on stdin.
+pub(super) enum Stdin {
+    /// This document, and no more.
+    Document(Vec<u8>),
+    /// What is written while it runs.
+    KeptOpen,
+}
+
 /// A program at work. Dropped before it has ended or was left, its whole group is killed.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -36,16 +44,16 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts a program in a group of its own, written down before it is. It blocks.
+    /// Starts a program in a group of its own, written down before it is; with the end of its stdin, if that is kept open. It blocks.
     ///
     /// # Errors
     /// When it does not start, or cannot be written down: then nobody could end it if this process died.
     pub(super) fn start(
         mut command: Ready,
-        document: &[u8],
+        stdin: &Stdin,
         programs: &Arc<Programs>,
         task: &Task,
-    ) -> Result<(Self, Pipes), Failure> {
+    ) -> Result<(Self, Pipes, Option<OwnedFd>), Failure> {
         let pipes = || Ok::<_, io::Error>((pipe()?, pipe()?));
         let ((stdout, its_stdout), (stderr, its_stderr)) =
             pipes().map_err(|error| not_ready("there is no pipe for the program", &error))?;
@@ -56,15 +64,21 @@ impl Running {
             .announce(task, inodes.collect())
             .map_err(|error| not_ready("what runs cannot be written down in the data folder", &error))?;
         // A document is written after what it belongs to, so that a process which finds it knows whose it is.
-        let input = input::ready(document, programs.input_file(task));
-        let started =
-            input.map_err(|error| not_ready("its input cannot be written down", &error)).and_then(|input| {
+        let input = match stdin {
+            Stdin::Document(document) => {
+                input::ready(document, programs.input_file(task)).map(|input| (input, None))
+            }
+            Stdin::KeptOpen => input::kept_open().map(|(input, end)| (input, Some(end))),
+        };
+        let started = input.map_err(|error| not_ready("its input cannot be written down", &error)).and_then(
+            |(input, end)| {
                 command.give(MARK_VARIABLE, programs.mark(task).as_ref());
                 command.give(INPUT_VARIABLE, input.name.as_os_str());
                 let stdio = [input.stdin, its_stdout.into(), its_stderr.into()];
-                Ok((command.spawn(stdio)?, input.file))
-            });
-        let ((child, own), file) = match started {
+                Ok((command.spawn(stdio)?, input.file, end))
+            },
+        );
+        let ((child, own), file, end) = match started {
             Ok(started) => started,
             Err(failure) => {
                 ticket.ended();
@@ -76,7 +90,7 @@ impl Running {
             ticket.started(leader.number());
         }
         let running = Self { child, group, ticket: Some(ticket), _input: file, _own: own };
-        Ok((running, (stdout, stderr)))
+        Ok((running, (stdout, stderr), end))
     }
 
     /// Ends when the program has. It may be dropped at any await and called again.

@@ -14,8 +14,9 @@ use super::super::logs::Tap;
 use super::super::logs::line::Stream;
 use super::super::mask::Masks;
 use super::super::{Failure, Output, Progress};
+use super::conversation::Conversation;
 use super::mask::{Masking, TooMuch};
-use super::protocol;
+use super::protocol::{self, Word};
 use super::running::Pipes;
 use crate::workflow::work::{Transcript, Written};
 
@@ -45,6 +46,8 @@ pub(super) struct Streams {
     chunks: (Vec<u8>, Vec<u8>),
     /// Where all of it goes as it comes, too.
     tap: Option<Tap>,
+    /// What is said to the program meanwhile, and what it says, if it converses.
+    conversation: Option<Conversation>,
 }
 
 impl Streams {
@@ -53,13 +56,13 @@ impl Streams {
     /// # Errors
     /// When there is nobody to say when there is something to read.
     pub(super) fn new((stdout, stderr): Pipes, bytes_max: usize, masks: Masks) -> io::Result<Self> {
-        let output = Capture { kept: Vec::new(), line: 0, bytes_max, cut: 0, progress: None };
+        let output = Capture { kept: Vec::new(), line: 0, bytes_max, cut: 0, progress: None, words: None };
         let errors = Tail { kept: VecDeque::new(), bytes_max, cut: 0 };
         let reader = |pipe| Receiver::from_owned_fd_unchecked(pipe).map(Some);
         let chunks = (vec![0; CHUNK_BYTES], vec![0; CHUNK_BYTES]);
         let masking = Masking::new(masks);
-        let tap = None;
-        Ok(Self { stdout: reader(stdout)?, output, stderr: reader(stderr)?, errors, masking, chunks, tap })
+        let (stdout, stderr) = (reader(stdout)?, reader(stderr)?);
+        Ok(Self { stdout, output, stderr, errors, masking, chunks, tap: None, conversation: None })
     }
 
     /// Says where `PROGRESS:` lines are shown.
@@ -70,6 +73,45 @@ impl Streams {
     /// Says where what is written goes as it comes.
     pub(super) fn say_to(&mut self, tap: Tap) {
         self.tap = Some(tap);
+    }
+
+    /// The program converses from here on.
+    pub(super) fn converse(&mut self, conversation: Conversation) {
+        self.conversation = Some(conversation);
+        self.output.words = Some(Vec::new());
+    }
+
+    /// Goes on until all is recorded that the program has said.
+    pub(super) async fn speak_out(&mut self) {
+        self.hear_words();
+        while let Some(conversation) = self.conversation.as_mut().filter(|it| it.is_speaking()) {
+            let wrong = conversation.go_on().await;
+            self.note(wrong);
+        }
+    }
+
+    /// Takes in what the program has said by now; answers whether that is still to be recorded. Who does not converse any more
+    /// says nothing.
+    fn hear_words(&mut self) -> bool {
+        let words = self.output.words.iter_mut().flat_map(|words| words.drain(..));
+        match &mut self.conversation {
+            Some(conversation) => {
+                conversation.hear(words, self.masking.masks());
+                conversation.is_speaking()
+            }
+            None => {
+                words.for_each(drop);
+                false
+            }
+        }
+    }
+
+    /// Notes what was wrong with what the program said, where people look.
+    fn note(&mut self, wrong: Option<Failure>) {
+        let Some(Failure { code, message, .. }) = wrong else { return };
+        let line = format!("reenact: {code}: {message}\n");
+        say(&mut self.tap, Stream::Stderr, line.as_bytes());
+        self.errors.push(line.as_bytes());
     }
 
     /// What the program named last, by which its log is to be masked, too; none if it named nothing.
@@ -87,13 +129,15 @@ impl Streams {
     /// # Errors
     /// When stdout is over its bound, or more is to be masked than may be; what comes from then on is counted at most.
     pub(super) async fn pump(&mut self) -> Result<(), Full> {
-        let (out, err) = &mut self.chunks;
         loop {
+            let is_speaking = self.hear_words();
+            let (out, err) = &mut self.chunks;
+            let listens = self.conversation.is_some() && (self.stdout.is_some() || is_speaking);
             if let Some(tap) = &self.tap {
                 tap.room().await;
             }
             tokio::select! {
-                bytes = read(&mut self.stdout, out), if self.stdout.is_some() => match bytes {
+                bytes = read(&mut self.stdout, out), if self.stdout.is_some() && !is_speaking => match bytes {
                     Some(bytes) => {
                         let bytes = self.masking.stdout(bytes)?;
                         say(&mut self.tap, Stream::Stdout, bytes);
@@ -109,6 +153,7 @@ impl Streams {
                     }
                     None => self.stderr = None,
                 },
+                wrong = go_on(&mut self.conversation), if listens => self.note(wrong),
                 else => return Ok(()),
             }
         }
@@ -121,12 +166,15 @@ impl Streams {
     /// When stdout is over its bound.
     pub(super) async fn hear_out(&mut self, time: Duration) -> Result<(), Full> {
         self.tap.iter_mut().for_each(Tap::hurry);
-        tokio::time::timeout(time, self.pump()).await.unwrap_or(Ok(()))
+        let heard = tokio::time::timeout(time, self.pump()).await.unwrap_or(Ok(()));
+        self.speak_out().await;
+        heard
     }
 
-    /// Reads on until the pipes are closed, whatever comes: a program that is being ended can still write.
+    /// Reads on until the pipes are closed, whatever comes: a program that is being ended can still write. It converses no more.
     pub(super) async fn drain(&mut self) {
         self.tap.iter_mut().for_each(Tap::hurry);
+        self.conversation = None;
         while self.pump().await.is_err() {}
     }
 
@@ -139,6 +187,7 @@ impl Streams {
             say(&mut self.tap, Stream::Stdout, bytes);
             self.output.push(bytes)
         });
+        self.output.end_words();
         let last = last.and(self.masking.end_stderr().map_err(Full::from).map(|bytes| {
             say(&mut self.tap, Stream::Stderr, bytes);
             self.errors.push(bytes);
@@ -187,6 +236,13 @@ impl Streams {
     }
 }
 
+async fn go_on(conversation: &mut Option<Conversation>) -> Option<Failure> {
+    match conversation {
+        Some(conversation) => conversation.go_on().await,
+        None => std::future::pending().await,
+    }
+}
+
 fn say(tap: &mut Option<Tap>, stream: Stream, bytes: &[u8]) {
     // What is held back at first is nothing yet: who says nothing has no log.
     if let Some(tap) = tap.as_mut().filter(|_| !bytes.is_empty()) {
@@ -210,6 +266,8 @@ struct Capture {
     /// How many bytes came after those that are kept.
     cut: u64,
     progress: Option<watch::Sender<Progress>>,
+    /// What it has said in lines that are taken out as well, if it converses.
+    words: Option<Vec<Word>>,
 }
 
 impl Capture {
@@ -230,15 +288,23 @@ impl Capture {
     }
 
     fn end_line(&mut self) {
-        match self.kept.get(self.line..).and_then(protocol::progress) {
-            Some(said) => {
-                self.kept.truncate(self.line);
-                if let Some(progress) = &self.progress {
-                    progress.send_replace(said);
-                }
+        if let Some(said) = self.kept.get(self.line..).and_then(protocol::progress) {
+            self.kept.truncate(self.line);
+            if let Some(progress) = &self.progress {
+                progress.send_replace(said);
             }
-            None => self.line = self.kept.len(),
+        } else if !self.end_words() {
+            self.line = self.kept.len();
         }
+    }
+
+    /// Takes out the last line, if a program says something with it that converses.
+    fn end_words(&mut self) -> bool {
+        let Some(words) = &mut self.words else { return false };
+        let Some(word) = self.kept.get(self.line..).and_then(protocol::word) else { return false };
+        words.push(word);
+        self.kept.truncate(self.line);
+        true
     }
 }
 
@@ -303,7 +369,10 @@ mod tests {
 
     fn capture(bytes_max: usize) -> (Capture, watch::Receiver<Progress>) {
         let (progress, seen) = watch::channel(Progress::default());
-        (Capture { kept: Vec::new(), line: 0, bytes_max, cut: 0, progress: Some(progress) }, seen)
+        (
+            Capture { kept: Vec::new(), line: 0, bytes_max, cut: 0, progress: Some(progress), words: None },
+            seen,
+        )
     }
 
     #[test]

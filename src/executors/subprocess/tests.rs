@@ -1,5 +1,6 @@
 //! Real programs, through `sh`.
 
+mod converses;
 mod docs;
 mod ends;
 mod lost;

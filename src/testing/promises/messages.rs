@@ -1,10 +1,10 @@
 //! What must hold for messages: only what succeeded sends them; each receiver is given them in order, handles each once, with an
-//! attempt that was given it and succeeded; and one that is dead is so for a reason.
+//! attempt that was given it and succeeded, or that converses and says so; and one that is dead is so for a reason.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Verdict, must};
-use crate::events::ids::{Fence, MessageNumber, StepId};
+use crate::events::ids::{AgentName, Fence, MessageNumber, StepId};
 use crate::events::json::Payload;
 use crate::events::limits::{MESSAGE_TRIES_MAX, MESSAGES_GIVEN_BYTES_MAX, MESSAGES_GIVEN_MAX};
 use crate::events::run::*;
@@ -22,17 +22,27 @@ pub(crate) struct Post {
     answered: BTreeSet<MessageNumber>,
     /// For whom a message is dead.
     dead: BTreeSet<(MessageNumber, String)>,
+    /// The agents whose programs converse, by the keys of their names.
+    converse: BTreeSet<String>,
+    paused: bool,
 }
 
-/// An open attempt: whose it is, what it was given, and whether it has sent anything.
+/// An open attempt: whose it is, what it was given and has not handled, whether it was given anything, and whether it has sent anything
+/// with what it came to.
 struct Attempt {
     number: u32,
     agent: String,
     given: Vec<MessageNumber>,
+    holds: bool,
     has_sent: bool,
 }
 
 impl Post {
+    /// That of a run in which the programs of these agents converse, and those of no others.
+    pub(crate) fn of(converse: impl Iterator<Item = AgentName>) -> Self {
+        Self { converse: converse.map(|agent| agent.key()).collect(), ..Self::default() }
+    }
+
     /// The numbers of the messages that the open attempt at a step was given.
     #[cfg(test)]
     pub(crate) fn given(&self, step: &StepId, purpose: Purpose) -> &[MessageNumber] {
@@ -43,6 +53,7 @@ impl Post {
         match event {
             RunEvent::AttemptStarted(started) => self.started(started),
             RunEvent::MessageSent(sent) => self.sent(sent),
+            RunEvent::MessageGiven(given) => self.given_later(given),
             RunEvent::MessageHandled(handled) => self.handled(handled),
             RunEvent::MessageExpired(expired) => self.expired(expired),
             RunEvent::AttemptFailed(failed) => self.failed(&failed.step, failed.purpose, true),
@@ -52,6 +63,14 @@ impl Post {
             RunEvent::DeliveryStarted(started) => self.delivered(started),
             RunEvent::DeliveryFailed(failed) => self.not_delivered(failed.fence, failed.number, true),
             RunEvent::DeliveryLost(lost) => self.not_delivered(lost.fence, lost.number, !lost.interrupted),
+            RunEvent::RunPaused(_) => {
+                self.paused = true;
+                Ok(())
+            }
+            RunEvent::RunUnpaused(_) => {
+                self.paused = false;
+                Ok(())
+            }
             // Who has ended lets go of what is delivered.
             RunEvent::RunCompleted(_)
             | RunEvent::RunFailed(_)
@@ -59,6 +78,7 @@ impl Post {
             | RunEvent::RunCancelled(_)
             | RunEvent::RunStuck(_) => {
                 self.deliveries.clear();
+                self.paused = false;
                 Ok(())
             }
             _ => Ok(()),
@@ -67,7 +87,7 @@ impl Post {
 
     fn started(&mut self, started: &AttemptStarted) -> Verdict {
         let agent = started.agent.key();
-        let is_taken = self.open.values().any(|open| open.agent == agent && !open.given.is_empty());
+        let is_taken = self.open.values().any(|open| open.agent == agent && open.holds);
         let mut waiting: Vec<&MessageSent> = Vec::new();
         if !is_taken && started.agent.as_str() != "workflow" {
             let numbers = self.waiting.get(&agent).into_iter().flat_map(BTreeMap::keys);
@@ -78,10 +98,7 @@ impl Post {
         let mut bytes = 0;
         let fits = |message: &&&MessageSent| {
             let is_first = bytes == 0;
-            bytes += match &message.body {
-                Payload::Inline(json) => json.text().len(),
-                Payload::Blob(blob) => blob.size_bytes as usize,
-            };
+            bytes += length(message);
             is_first || bytes <= MESSAGES_GIVEN_BYTES_MAX
         };
         let given = waiting.iter().take(MESSAGES_GIVEN_MAX).take_while(fits);
@@ -91,8 +108,44 @@ impl Post {
         let too_often =
             given.iter().find(|number| tries(number).is_some_and(|tries| *tries >= MESSAGE_TRIES_MAX));
         must(too_often.is_none(), || format!("message {too_often:?} is given too often"))?;
-        let attempt = Attempt { number: started.attempt, agent, given, has_sent: false };
+        let holds = !given.is_empty();
+        let attempt = Attempt { number: started.attempt, agent, given, holds, has_sent: false };
         self.open.insert((started.step.clone(), started.purpose), attempt);
+        Ok(())
+    }
+
+    /// Who converses is given, while it goes on, what comes first of what waits, as long as there is room; and no other attempt of its
+    /// agent was given anything.
+    fn given_later(&mut self, given: &MessageGiven) -> Verdict {
+        let (number, agent) = (given.number, given.receiver.key());
+        let what = |why: &str| format!("message {number} is given to `{}`, {why}", given.step);
+        must(self.converse.contains(&agent), || what("which does not converse"))?;
+        must(!self.paused, || what("and the run is paused"))?;
+        let this = (given.step.clone(), given.purpose);
+        let others = self.open.iter().filter(|(key, open)| **key != this && open.agent == agent);
+        must(!others.into_iter().any(|(_, open)| open.holds), || what("and another holds others"))?;
+        let open = self.open.get(&this).filter(|open| open.number == given.attempt && open.agent == agent);
+        let Some(open) = open else { return Err(what("of which no such attempt is open")) };
+        let waiting = self.waiting.get(&agent);
+        let mut waits: Vec<&MessageSent> =
+            waiting.into_iter().flatten().filter_map(|(n, _)| self.message(*n)).collect();
+        waits.retain(|message| !is_live(message, &agent) && !open.given.contains(&message.number));
+        let first =
+            waits.into_iter().min_by_key(|message| (std::cmp::Reverse(message.priority), message.number));
+        let Some(first) = first.filter(|first| first.number == number) else {
+            return Err(what("and others come first"));
+        };
+        let has = open.given.iter().filter_map(|number| self.message(*number));
+        let bytes: usize = has.map(length).sum();
+        let fits = open.given.len() < MESSAGES_GIVEN_MAX && bytes + length(first) <= MESSAGES_GIVEN_BYTES_MAX;
+        must(fits || open.given.is_empty(), || what("and it has no room"))?;
+        let tries = waiting.and_then(|waiting| waiting.get(&number)).copied();
+        must(tries.is_some_and(|tries| tries < MESSAGE_TRIES_MAX), || what("too often"))?;
+        let open = self.open.get_mut(&this);
+        open.into_iter().for_each(|open| {
+            open.given.push(number);
+            open.holds = true;
+        });
         Ok(())
     }
 
@@ -121,7 +174,8 @@ impl Post {
                 let Some(open) = open else {
                     return Err(format!("no attempt at `{}` is open that sends message {number}", sent.step));
                 };
-                must(sent.at_once || open.given.is_empty(), || {
+                let converses = self.converse.contains(&open.agent);
+                must(sent.at_once || open.given.is_empty() || converses, || {
                     format!("an attempt at `{}` sends before it has handled all that it was given", sent.step)
                 })?;
                 open.has_sent |= !sent.at_once;
@@ -136,7 +190,11 @@ impl Post {
 
     fn handled(&mut self, handled: &MessageHandled) -> Verdict {
         let (number, receiver) = (handled.number, &handled.receiver);
-        if self.is_answer(handled) {
+        let open = self.open.get(&(handled.step.clone(), handled.purpose));
+        let was_given = open.is_some_and(|open| {
+            (open.number, &open.agent) == (handled.attempt, &receiver.key()) && open.given.contains(&number)
+        });
+        if self.is_answer(handled) && !was_given {
             self.answered.extend(self.message(number).and_then(|message| message.causation));
             return self.take(&receiver.key(), number);
         }
@@ -147,14 +205,16 @@ impl Post {
             })?;
             return self.take(&receiver.key(), number);
         }
+        let converses = self.converse.contains(&receiver.key());
         let open = self.open.get_mut(&(handled.step.clone(), handled.purpose));
         let open = open.filter(|open| open.number == handled.attempt && open.agent == receiver.key());
-        let is_first = open.is_some_and(|open| {
-            let is_first = open.given.first() == Some(&number);
+        let may = open.is_some_and(|open| {
+            let at = open.given.iter().position(|given| *given == number);
             open.given.retain(|given| *given != number);
-            is_first
+            // Who converses says itself which it has handled, all others handle all in order.
+            at.is_some_and(|at| converses || at == 0)
         });
-        must(is_first, || {
+        must(may, || {
             format!("`{}` handles message {number}, and was not given it, or first another", handled.step)
         })?;
         self.take(&receiver.key(), number)
@@ -236,9 +296,18 @@ impl Post {
     }
 
     fn succeeded(&mut self, step: &StepId, purpose: Purpose) -> Verdict {
-        let open = self.open.remove(&(step.clone(), purpose));
-        let left = open.map(|open| open.given).unwrap_or_default();
-        must(left.is_empty(), || format!("`{step}` succeeded without handling {left:?}"))
+        let Some(Attempt { agent, given: left, .. }) = self.open.remove(&(step.clone(), purpose)) else {
+            return Ok(());
+        };
+        let converses = self.converse.contains(&agent);
+        must(left.is_empty() || converses, || format!("`{step}` succeeded without handling {left:?}"))?;
+        // What it has not handled waits again, and that counts.
+        let mut waiting = self.waiting.get_mut(&agent);
+        for number in &left {
+            let tries = waiting.as_mut().and_then(|waiting| waiting.get_mut(number));
+            *tries.ok_or_else(|| format!("message {number} is lost"))? += 1;
+        }
+        Ok(())
     }
 
     fn message(&self, number: MessageNumber) -> Option<&MessageSent> {
@@ -254,4 +323,12 @@ impl Post {
 /// Whether a message is delivered to an agent as soon as it comes.
 fn is_live(message: &MessageSent, agent: &str) -> bool {
     message.live.iter().any(|live| live.key() == agent)
+}
+
+/// How many bytes a message says.
+fn length(message: &MessageSent) -> usize {
+    match &message.body {
+        Payload::Inline(json) => json.text().len(),
+        Payload::Blob(blob) => blob.size_bytes as usize,
+    }
 }

@@ -42,6 +42,7 @@ pub(super) fn events() -> Vec<RunEvent> {
             delivery: Some(Fence(70_000)),
         }
         .into(),
+        given().into(),
         DeliveryStarted {
             number: MessageNumber(300),
             receiver: agent("announcer"),
@@ -68,6 +69,16 @@ pub(super) fn events() -> Vec<RunEvent> {
         .into(),
         expired(why).into(),
     ]
+}
+
+fn given() -> MessageGiven {
+    MessageGiven {
+        number: MessageNumber(300),
+        receiver: AgentName::new("publisher"),
+        step: step("tag"),
+        purpose: Purpose::Compensate,
+        attempt: 2,
+    }
 }
 
 /// What else the fields of these events may hold keeps its bytes, too.
@@ -109,6 +120,7 @@ pub(super) fn commands() -> Vec<Ask> {
     let failure = Failure::new(Code::ExitUnknown, "because ".repeat(100)).class(Class::Fatal);
     vec![
         Ask::Say { step: step("tag"), fence, message, asks: Some(300) },
+        Ask::Handled { step: step("tag"), fence, number: MessageNumber(300) },
         Ask::Delivered { fence, output },
         Ask::NotDelivered { fence, failure },
     ]

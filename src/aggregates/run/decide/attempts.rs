@@ -111,8 +111,8 @@ fn settle(
         }
     };
     let transcript = transcript.map(|said| advance.draft.payload(said));
-    advance.do_beside(&attempt, beside);
-    let number = attempt.attempt;
+    advance.do_beside(&attempt, beside)?;
+    let (number, left) = (attempt.attempt, advance.numbers_given(&attempt));
     match attempt.purpose {
         Purpose::Do => {
             let node = advance.draft.state().steps.get(place);
@@ -121,15 +121,17 @@ fn settle(
             child_ended(advance, place, child);
             let attempt = Some(number);
             let came = Completion { attempt, output, artifacts, usage, degraded, transcript };
-            advance.came_through(place, came)
+            advance.came_through(place, came)?;
         }
         Purpose::Compensate => {
             advance.undoes_only();
             let (step, output) = (step.clone(), advance.draft.payload(output));
             advance.draft.emit(StepCompensated { step, attempt: number, output, usage, transcript });
-            Ok(())
         }
     }
+    let how = "its attempts succeeded, and none of them said that it had handled it";
+    advance.give_up_messages(&attempt, left, (Code::MessageNotHandled, how));
+    Ok(())
 }
 
 /// The output of a step, and the agent that goes on, if another does.

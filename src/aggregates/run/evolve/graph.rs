@@ -191,7 +191,7 @@ impl Evolution<'_> {
     /// The run goes forward again: what failed, was cancelled, or was skipped because of those is to be done after all;
     /// what was undone is to be done anew.
     pub(super) fn go_again(&mut self, undone: Option<&Unwinding>) -> Result<(), Contradiction> {
-        let asked = self.run.still_asked(undone);
+        let asked = self.still_asked(undone);
         for place in self.run.steps.indices() {
             let anew = undone.is_some_and(|unwinding| unwinding.undoes(place));
             let inside = self.node_mut(place)?.inside;

@@ -6,8 +6,8 @@ use super::{Contradiction, Evolution};
 use crate::aggregates::run::{Phase, RunEffect, RunEffectId};
 use crate::events::ids::{AgentName, Fence, MessageNumber, StepId};
 use crate::events::run::{
-    DeliveryFailed, DeliveryLost, DeliveryStarted, MessageExpired, MessageHandled, MessageSent, Purpose,
-    StepAdded, StepKind,
+    DeliveryFailed, DeliveryLost, DeliveryStarted, MessageExpired, MessageGiven, MessageHandled, MessageSent,
+    Purpose, StepAdded, StepKind,
 };
 
 impl Evolution<'_> {
@@ -20,22 +20,37 @@ impl Evolution<'_> {
         self.run.messages.send(event, fence, self.now)
     }
 
+    pub(super) fn message_given(&mut self, event: &MessageGiven) -> Result<(), Contradiction> {
+        let (number, fence) =
+            (event.number, self.open_attempt(&event.step, event.purpose, event.attempt)?.fence);
+        if self.run.is_writing(fence) {
+            return Err(format!("the attempt at `{}` has answered", event.step));
+        }
+        self.run.messages.give_one(&event.receiver, number, fence)?;
+        self.changes.open(RunEffect::Give { fence, number });
+        Ok(())
+    }
+
     pub(super) fn message_handled(&mut self, event: &MessageHandled) -> Result<(), Contradiction> {
         let MessageHandled { number, receiver, .. } = event;
         let fence = match event.delivery {
             Some(fence) => self.delivery(fence)?.fence,
             None => self.open_attempt(&event.step, event.purpose, event.attempt)?.fence,
         };
-        let is_answer = self.run.messages.sent(*number).is_some_and(|sent| {
-            let asked = sent.message.causation.and_then(|asked| self.run.messages.asked.get(&asked));
-            asked.is_some_and(|asked| asked.fence == fence && asked.answer.is_none())
-        });
+        // What an attempt was given it handles as that, whatever it answers.
+        let was_given = self.run.messages.was_given(fence, *number);
+        let is_answer = !was_given
+            && self.run.messages.sent(*number).is_some_and(|sent| {
+                let asked = sent.message.causation.and_then(|asked| self.run.messages.asked.get(&asked));
+                asked.is_some_and(|asked| asked.fence == fence && asked.answer.is_none())
+            });
         if is_answer {
             let asked = self.run.messages.answer(receiver, *number, fence)?;
             self.run.messages.answered(asked).into_iter().for_each(|answer| self.changes.open(answer));
             return Ok(());
         }
         self.run.messages.handle(fence, receiver, *number)?;
+        self.changes.close(RunEffectId::Give(fence, *number));
         if event.delivery.is_some() {
             self.end_delivery(fence);
         }
@@ -119,7 +134,7 @@ impl Evolution<'_> {
         open.into_iter().for_each(|fence| self.end_delivery(fence));
     }
 
-    /// An attempt that is open is about to end without success: that counts for what it was given.
+    /// An attempt that is open is about to end: that counts for what it was given and has not handled.
     pub(super) fn count_try(&mut self, step: &StepId, purpose: Purpose, attempt: u32) {
         if let Ok(open) = self.open_attempt(step, purpose, attempt) {
             self.run.messages.count_try(open.fence);

@@ -1,9 +1,11 @@
 //! Agents that are stuck: what is noted of answers, what managers are asked, and what they say.
 
+use std::collections::BTreeSet;
+
 use super::{Contradiction, Evolution};
 use crate::aggregates::run::watch::{Escalation, Said};
-use crate::aggregates::run::{StepIndex, StepPhase};
-use crate::events::run::{AnswerNoted, Escalated, Purpose};
+use crate::aggregates::run::{StepIndex, StepPhase, Unwinding};
+use crate::events::run::{AnswerNoted, Because, Escalated, Purpose};
 
 impl Evolution<'_> {
     pub(super) fn answer_noted(&mut self, event: &AnswerNoted) -> Result<(), Contradiction> {
@@ -50,5 +52,18 @@ impl Evolution<'_> {
         // The grant was for what it did without knowing that.
         node.granted = None;
         self.make_ready(stuck)
+    }
+
+    /// The steps about which a manager is asked that has not answered, and that is asked again when the run goes forward.
+    pub(super) fn still_asked(&self, undone: Option<&Unwinding>) -> BTreeSet<StepIndex> {
+        let manages = |place: &StepIndex| {
+            let node = self.run.steps.get(*place);
+            let node = node.filter(|node| node.added.because == Because::Escalation);
+            node.is_some_and(|node| !node.is_done() && self.run.is_to_be_retried(node))
+        };
+        let asked = self.run.steps.indexed().filter(|(place, node)| {
+            !undone.is_some_and(|unwinding| unwinding.undoes(*place)) && node.children.iter().any(manages)
+        });
+        asked.map(|(place, _)| place).collect()
     }
 }

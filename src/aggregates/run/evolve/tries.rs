@@ -23,7 +23,7 @@ impl Evolution<'_> {
         self.note_start(place)?.tries_mut(purpose)?.start(&attempt);
         self.run.fence = event.fence;
         self.run.running += 1;
-        self.run.messages.give(&event.agent, event.fence, self.now);
+        self.run.messages.give(event, self.now);
         self.changes.open(RunEffect::attempt(&attempt, false));
         self.child_is_sent(place, &attempt);
         self.read_anew(place);
@@ -113,7 +113,9 @@ impl Evolution<'_> {
     pub(super) fn close_attempt(&mut self, place: StepIndex, attempt: &AttemptStarted) {
         self.run.running = self.run.running.saturating_sub(1);
         self.leave_shared(place, Some(attempt.fence));
-        self.run.messages.take_back(attempt.fence);
+        for number in self.run.messages.end(attempt) {
+            self.changes.close(RunEffectId::Give(attempt.fence, number));
+        }
         self.ask_no_longer(attempt.fence);
         self.child_is_let_go(place, attempt);
         self.changes.close(RunEffectId::Attempt(attempt.fence));

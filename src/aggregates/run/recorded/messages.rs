@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Source, Wanted, read, text, wanted, words};
 use crate::aggregates::run::{Ask, Run};
 use crate::events::codec::{self, CodecError};
-use crate::events::ids::{Fence, StepId};
+use crate::events::ids::{Fence, MessageNumber, StepId};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code};
 use crate::kernel::{NotRecalled, Recording};
@@ -17,6 +17,13 @@ struct Said {
     fence: Fence,
     message: Payload,
     asks: Option<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Handled {
+    step: StepId,
+    fence: Fence,
+    number: MessageNumber,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -45,6 +52,10 @@ pub(super) fn said(
     codec::to_bytes(&Said { step, fence, message: to.payload(message), asks })
 }
 
+pub(super) fn handled((step, fence): (StepId, Fence), number: MessageNumber) -> Form {
+    codec::to_bytes(&Handled { step, fence, number })
+}
+
 pub(super) fn delivered(fence: Fence, output: Output, to: &mut Recording<'_, '_, Run>) -> Form {
     let Output { output, requests, .. } = output;
     let requests = requests.into_iter().map(|request| wanted(request, to)).collect();
@@ -62,6 +73,10 @@ pub(super) fn recall(name: &str, from: &Source<'_>) -> Result<Ask, NotRecalled> 
         "say" => {
             let Said { step, fence, message, asks } = read(from)?;
             Ask::Say { step, fence, message: from.blobs.json(&message)?, asks }
+        }
+        "message_handled" => {
+            let Handled { step, fence, number } = read(from)?;
+            Ask::Handled { step, fence, number }
         }
         "message_delivered" => {
             let Delivered { fence, answer, requests } = read(from)?;

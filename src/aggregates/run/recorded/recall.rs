@@ -90,7 +90,9 @@ fn said_by_others(name: &str, from: &Source<'_>) -> Result<Ask, NotRecalled> {
         "no_child" => read(from).map(|NoChild { step, fence }| Ask::NoChild { step, fence })?,
         "parent_told" => Ask::ParentTold { version: read(from)? },
         "return_refused" => Ask::ReturnRefused { reason: text(&read::<ReturnRefused>(from)?.reason, from)? },
-        "say" | "message_delivered" | "message_not_delivered" => messages::recall(name, from)?,
+        "say" | "message_handled" | "message_delivered" | "message_not_delivered" => {
+            messages::recall(name, from)?
+        }
         _ => Ask::OfShared(Box::new(shared::heard(name, from)?)),
     })
 }

@@ -24,6 +24,7 @@ pub(in crate::aggregates::run) fn record(
         Ask::ParentTold { version } => codec::to_bytes(&version),
         Ask::OfShared(says) => shared::form_of(*says, to),
         Ask::Say { step, fence, message, asks } => messages::said((step, fence), message, asks, to),
+        Ask::Handled { step, fence, number } => messages::handled((step, fence), number),
         Ask::Delivered { fence, output } => messages::delivered(fence, output, to),
         Ask::NotDelivered { fence, failure } => messages::not_delivered(fence, failure, to),
         Ask::ReturnRefused { reason } => codec::to_bytes(&ReturnRefused { reason: words(&reason, to) }),

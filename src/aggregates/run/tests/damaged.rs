@@ -7,8 +7,8 @@ use super::play::order;
 use super::random::{begin, turn, workflow};
 use crate::aggregates::run::{Ask, Run};
 use crate::events::codec::Encoded;
-use crate::events::ids::{StepId, StreamId, Version};
-use crate::events::run::{MessageHandled, Purpose, RunEvent};
+use crate::events::ids::{Fence, StepId, StreamId, Version};
+use crate::events::run::{MessageGiven, MessageHandled, Purpose, RunEvent};
 use crate::events::time::Timestamp;
 use crate::kernel::{Aggregate, At, EffectChanges};
 use crate::testing::Dice;
@@ -68,6 +68,7 @@ fn fitted(run: &Run, mut event: RunEvent) -> RunEvent {
             let open = run.messages().deliveries.values().next();
             open.iter().for_each(|open| (lost.fence, lost.number) = (open.fence, open.number));
         }
+        RunEvent::MessageGiven(given) => fit_given(run, given),
         RunEvent::MessageHandled(handled) => {
             // Whoever was given one.
             let open = run.nodes().iter().flat_map(|node| node.open_attempts());
@@ -87,6 +88,21 @@ fn fitted(run: &Run, mut event: RunEvent) -> RunEvent {
         _ => {}
     }
     event
+}
+
+/// Whoever can be given a message.
+fn fit_given(run: &Run, given: &mut MessageGiven) {
+    let node = |step: &StepId| run.nodes().iter().find(|node| node.id() == step);
+    let next = run.messages().to_give().find_map(|next| {
+        let may = |(fence, _): &&(Fence, StepId)| next.holder.is_none_or(|holder| holder == *fence);
+        let (fence, step) = next.open.iter().find(may)?;
+        let open = node(step)?.open_attempts().find(|open| open.fence == *fence)?;
+        Some((next.sent.message.number, open))
+    });
+    if let Some((number, open)) = next {
+        (given.number, given.receiver, given.step) = (number, open.agent.clone(), open.step.clone());
+        (given.purpose, given.attempt) = (open.purpose, open.attempt);
+    }
 }
 
 /// Whatever is asked of a state has an answer.

@@ -25,6 +25,7 @@ mod rounds;
 mod saga;
 mod sharing;
 mod snapshot;
+mod streaming;
 mod stuck;
 mod tries;
 mod waited;

@@ -152,7 +152,7 @@ pub(super) fn begin(file: &str, dice: &mut Dice, limits: (u32, Option<Duration>)
     let looks = dice.one_in(2);
     Play::start_as(file, |start| {
         ((start.parallel, start.duration_limit), start.parent) = (limits, parent);
-        let agents = [("ada", "{}"), ("bob", "{}"), ("cyd", delivering::CYD), ("boss", "{}")];
+        let agents = [("ada", delivering::ADA), ("bob", "{}"), ("cyd", delivering::CYD), ("boss", "{}")];
         start.agents =
             agents.map(|(name, definition)| (AgentName::new(name), Blob::new(definition.as_bytes()))).into();
         if looks {
@@ -177,6 +177,9 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
         let agent = pick::<&str>(dice, &["shell", "shell", "ada", "bob", "cyd"]);
         let is_paused = play.paused.iter().any(|paused| paused.as_str() == *agent);
         return drop(if is_paused { play.free_agent(agent) } else { play.pause_agent(agent) });
+    }
+    if dice.one_in(6) && delivering::converse(dice, play) {
+        return;
     }
     if dice.one_in(6) {
         let ask = any_order(dice, play);
@@ -391,7 +394,8 @@ fn whatever_happens_a_run_keeps_its_promises_and_ends() {
         let limit = comes_and_goes.then(|| Duration::from_secs(1 + dice.below(20) as u64));
         let mut play = begin(&file, &mut dice, (parallel, limit));
         (play.comes_and_goes, play.pauses) = (comes_and_goes, seed >= 1_500);
-        let mut audit = Audit::default();
+        let post = Post::of(std::iter::once(AgentName::new("ada")));
+        let mut audit = Audit { post, ..Audit::default() };
         let context = format!("seed {seed}\n{file}");
         audit.check(&play, parallel as usize, &context);
         for _ in 0..dice.below(30) {

@@ -73,7 +73,7 @@ steps:
 }
 
 /// The hash of all snapshots of these histories, one after each event.
-const HASH: &str = "fc25505c4791d8f22c3283dc907540ecd4f8178dc4c9d93c910d1fe4a6fb942a";
+const HASH: &str = "94ee5c78014ccf42250fb16be5c8b137c55f1a8fa4235c906c87436277d319b9";
 
 /// Whoever changes the shape of the state, or the rules of the fold, learns it here.
 /// A run that asks people, goes round, and grows.

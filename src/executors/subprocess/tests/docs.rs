@@ -9,7 +9,7 @@ use crate::executors::Compensated;
 const PAGE: &str = include_str!("../../../../docs/agents.md");
 
 /// A project with a `dist/app` and the program that stands below `<!-- tested: NAME -->`.
-async fn project(name: &str) -> tempfile::TempDir {
+pub(super) async fn project(name: &str) -> tempfile::TempDir {
     let (_, below) =
         PAGE.split_once(&format!("<!-- tested: {name} -->\n```")).expect("the page has no such example");
     let (_, code) = below.split_once('\n').unwrap();

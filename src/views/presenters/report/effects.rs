@@ -120,7 +120,7 @@ pub fn effects(run: &Run) -> Vec<EffectReport> {
                 EffectReport::Deliver { message: started.number.0, agent: started.receiver.clone() }
             }
             // It is told once more in any case.
-            RunEffect::Tell(_) | RunEffect::Answer { .. } => return None,
+            RunEffect::Tell(_) | RunEffect::Give { .. } | RunEffect::Answer { .. } => return None,
             RunEffect::Ask { request, step } => EffectReport::Ask { step, request },
             RunEffect::Stop { step, .. } => EffectReport::Stop { step },
             RunEffect::Shared(effect) => shared(effect),

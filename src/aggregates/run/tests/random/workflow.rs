@@ -70,10 +70,11 @@ pub(in crate::aggregates::run::tests) fn workflow(dice: &mut Dice) -> String {
 /// What a step does, and how often.
 fn work(dice: &mut Dice, file: &mut String, needs: &[String]) {
     let uses = needs.first().filter(|_| dice.one_in(4));
-    file.push_str(&match (uses, dice.below(6)) {
+    file.push_str(&match (uses, dice.below(7)) {
         (Some(need), _) => format!("    run: echo {{{{ steps.{need}.output }}}}\n"),
         (None, 0) => "    workflow: child.yaml\n".to_owned(),
         (None, 1) => "    agent: ada\n    prompt: go\n    fallback: {agent: bob}\n".to_owned(),
+        (None, 2) => "    agent: ada\n".to_owned(),
         (None, _) => "    run: 'true'\n".to_owned(),
     });
     file.push_str(pick::<&str>(dice, &["", "    phase: build\n"]));
