@@ -53,6 +53,7 @@ mod stepper;
 mod streaming;
 mod stuck;
 mod support;
+mod talk;
 mod tidy;
 mod tiers;
 mod unwritten;

@@ -136,7 +136,10 @@ pub(crate) async fn durable(figures: &mut Figures, dir: &Path, runs: usize, mess
         move |ball: Ball, call: MessageCall| {
             let sent = match ball.0.checked_sub(1) {
                 Some(left) => Outgoing::of(to, &Ball(left)).map(|ball| call.send(ball)),
-                None => Ok(over.add_permits(1)),
+                None => {
+                    over.add_permits(1);
+                    Ok(())
+                }
             };
             std::future::ready(sent)
         }

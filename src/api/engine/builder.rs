@@ -80,7 +80,8 @@ impl Builder {
     }
 
     /// With a closure by which the agent of that name handles messages of a type, as soon as they come: those that agents send
-    /// each other within runs, and those of [`Engine::agent`]. It takes the message, or the message and a [`MessageCall`]:
+    /// each other within runs, and those of [`Engine::agent`]. It takes the message, or the message and a
+    /// [`MessageCall`](crate::executors::function::message::MessageCall):
     /// `|quote: Quote| async move { … }`, `|quote: Quote, call: MessageCall| …`; what it answers is told to who waits for it. An
     /// agent may handle any number of types, each by one closure, and do steps beside (`function`, `agent`).
     ///
