@@ -126,7 +126,7 @@ impl Assignment {
         let values = Arc::clone(run.context());
         let (reads, held) = (run.reads_of(&started.step), run.held(&started.step).iter());
         let locks = held.map(|held| (format!("{}/{}", held.of.context, held.of.lock), held.fence)).collect();
-        let messages = run.messages().given(started.fence).cloned().collect();
+        let messages = run.messages().given_at_start(started.fence).cloned().collect();
         let (about, started) = (Arc::clone(about), Arc::clone(started));
         Ok(Self { about, started, undoes, values, reads, locks, messages })
     }

@@ -271,7 +271,7 @@ async fn see_through(running: &mut Running, streams: &mut Streams, programs: &Ar
                 Ok(status) => End::Exited(status),
                 Err(error) => End::Unwaitable(error),
             },
-            moved = streams.pump(), if open => match moved {
+            moved = moves(streams, open) => match moved {
                 Ok(()) => open = false,
                 Err(Full) => return End::TooLarge,
             },
@@ -282,6 +282,15 @@ async fn see_through(running: &mut Running, streams: &mut Streams, programs: &Ar
             }
         }
     }
+}
+
+/// Reads what a program writes until it has closed all of that; from then on only the conversation with it goes on.
+async fn moves(streams: &mut Streams, open: bool) -> Result<(), Full> {
+    if open {
+        return streams.pump().await;
+    }
+    streams.converse_on().await;
+    Ok(())
 }
 
 /// Ends the program and all that it started, reading on meanwhile, so that nobody is stuck who wants to write.

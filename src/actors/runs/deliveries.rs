@@ -150,7 +150,7 @@ impl Deliveries {
         let sent = state.messages().sent(number).cloned();
         if let (Some(runs), Some(sent)) = (self.runs.upgrade(), sent) {
             let message = MessageGiven::unread(self.run.clone(), sent, Arc::clone(&self.library) as _);
-            runs.conversations().give(&self.run, fence, message);
+            runs.conversations().give(&self.run, fence, number, message);
         }
     }
 

@@ -74,6 +74,11 @@ impl Conversation {
         self.words.extend(words.map(|word| word.masked(masks)));
     }
 
+    /// Nothing more is said to the program.
+    pub(super) fn hang_up(&mut self) {
+        (self.stdin, self.unread) = (None, Vec::new());
+    }
+
     /// Whether something that the program has said is not recorded yet: until it is, nothing more is read of it.
     pub(super) fn is_speaking(&self) -> bool {
         self.saying.is_some() || !self.words.is_empty()

@@ -142,6 +142,7 @@ impl Word {
                 Ok(message) => Self::Send(message),
                 Err(failure) => Self::Wrong(Box::new(failure)),
             },
+            Self::Wrong(failure) => Self::Wrong(Box::new(masks.failure(*failure))),
             word => word,
         }
     }

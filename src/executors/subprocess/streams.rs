@@ -2,9 +2,8 @@
 //! read. (What it reads itself lies ready before it starts.)
 
 use std::collections::VecDeque;
-use std::time::Duration;
-
 use std::io;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::unix::pipe::Receiver;
@@ -129,46 +128,69 @@ impl Streams {
     /// # Errors
     /// When stdout is over its bound, or more is to be masked than may be; what comes from then on is counted at most.
     pub(super) async fn pump(&mut self) -> Result<(), Full> {
+        while self.step().await? {}
+        Ok(())
+    }
+
+    /// Moves some bytes, or goes on with the conversation; answers whether there may be more.
+    async fn step(&mut self) -> Result<bool, Full> {
+        let is_speaking = self.hear_words();
+        let (out, err) = &mut self.chunks;
+        let is_open = self.stdout.is_some() || self.stderr.is_some();
+        let listens = self.conversation.is_some() && (is_open || is_speaking);
+        if let Some(tap) = &self.tap {
+            tap.room().await;
+        }
+        tokio::select! {
+            bytes = read(&mut self.stdout, out), if self.stdout.is_some() && !is_speaking => match bytes {
+                Some(bytes) => {
+                    let bytes = self.masking.stdout(bytes)?;
+                    say(&mut self.tap, Stream::Stdout, bytes);
+                    self.output.push(bytes)?;
+                }
+                None => self.stdout = None,
+            },
+            bytes = read(&mut self.stderr, err), if self.stderr.is_some() => match bytes {
+                Some(bytes) => {
+                    let bytes = self.masking.stderr(bytes)?;
+                    say(&mut self.tap, Stream::Stderr, bytes);
+                    self.errors.push(bytes);
+                }
+                None => self.stderr = None,
+            },
+            wrong = go_on(&mut self.conversation), if listens => self.note(wrong),
+            else => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Goes on with the conversation, for a program that has closed its stdout and its stderr and still reads. Never ends.
+    pub(super) async fn converse_on(&mut self) {
         loop {
-            let is_speaking = self.hear_words();
-            let (out, err) = &mut self.chunks;
-            let listens = self.conversation.is_some() && (self.stdout.is_some() || is_speaking);
-            if let Some(tap) = &self.tap {
-                tap.room().await;
-            }
-            tokio::select! {
-                bytes = read(&mut self.stdout, out), if self.stdout.is_some() && !is_speaking => match bytes {
-                    Some(bytes) => {
-                        let bytes = self.masking.stdout(bytes)?;
-                        say(&mut self.tap, Stream::Stdout, bytes);
-                        self.output.push(bytes)?;
-                    }
-                    None => self.stdout = None,
-                },
-                bytes = read(&mut self.stderr, err), if self.stderr.is_some() => match bytes {
-                    Some(bytes) => {
-                        let bytes = self.masking.stderr(bytes)?;
-                        say(&mut self.tap, Stream::Stderr, bytes);
-                        self.errors.push(bytes);
-                    }
-                    None => self.stderr = None,
-                },
-                wrong = go_on(&mut self.conversation), if listens => self.note(wrong),
-                else => return Ok(()),
-            }
+            let wrong = go_on(&mut self.conversation).await;
+            self.note(wrong);
         }
     }
 
-    /// Reads what a program that has ended wrote, until the pipes are closed, and no longer than that: somebody else may
-    /// keep them open.
+    /// Reads what a program that has ended wrote, until the pipes are closed, and waits no longer than that for it: somebody else
+    /// may keep them open. Until what it has said is recorded takes as long as it takes.
     ///
     /// # Errors
     /// When stdout is over its bound.
     pub(super) async fn hear_out(&mut self, time: Duration) -> Result<(), Full> {
         self.tap.iter_mut().for_each(Tap::hurry);
-        let heard = tokio::time::timeout(time, self.pump()).await.unwrap_or(Ok(()));
-        self.speak_out().await;
-        heard
+        // It reads nothing any more, whoever has its stdin by now.
+        self.conversation.iter_mut().for_each(Conversation::hang_up);
+        let mut left = time;
+        loop {
+            self.speak_out().await;
+            let since = Instant::now();
+            match tokio::time::timeout(left, self.step()).await {
+                Ok(Ok(true)) => left = left.saturating_sub(since.elapsed()),
+                Ok(Ok(false)) | Err(_) => return Ok(()),
+                Ok(Err(full)) => return Err(full),
+            }
+        }
     }
 
     /// Reads on until the pipes are closed, whatever comes: a program that is being ended can still write. It converses no more.
@@ -187,7 +209,10 @@ impl Streams {
             say(&mut self.tap, Stream::Stdout, bytes);
             self.output.push(bytes)
         });
-        self.output.end_words();
+        // Of a word that was cut off nobody knows how it goes on.
+        if self.stdout.is_none() {
+            self.output.end_words();
+        }
         let last = last.and(self.masking.end_stderr().map_err(Full::from).map(|bytes| {
             say(&mut self.tap, Stream::Stderr, bytes);
             self.errors.push(bytes);

@@ -46,6 +46,13 @@ impl Messages {
         given.filter_map(|given| self.kept.get(&given.place.number)).map(|kept| &kept.sent)
     }
 
+    /// What an open attempt was given at its start and has not handled, in order: what came later it is given by itself.
+    pub(crate) fn given_at_start(&self, fence: Fence) -> impl Iterator<Item = &Arc<Sent>> {
+        let given = self.given.get(&fence).into_iter().flat_map(|given| &given.messages);
+        let at_start = given.filter(|given| !given.came_later);
+        at_start.filter_map(|given| self.kept.get(&given.place.number)).map(|kept| &kept.sent)
+    }
+
     /// Whether an open attempt was given a message, and has not handled it.
     pub(in crate::aggregates::run) fn was_given(&self, fence: Fence, number: MessageNumber) -> bool {
         let given = self.given.get(&fence);

@@ -26,7 +26,10 @@ impl Speak for Ear {
             return Err(Failure::new(Code::UnknownMessageKind, "not so"));
         }
         // As long as recording takes.
-        tokio::task::yield_now().await;
+        match message.text().contains("slow") {
+            true => tokio::time::sleep(Duration::from_millis(300)).await,
+            false => tokio::task::yield_now().await,
+        }
         self.0.lock().unwrap().push(message.text().to_owned());
         Ok(())
     }
@@ -159,4 +162,37 @@ async fn the_example_of_the_page_answers_requests_until_it_is_told_to_stop() {
     ended.unwrap();
     let answer = r#"{"to":"asker","kind":"response","correlation":"r/1","body":7}"#;
     assert_eq!(heard, [answer, "handled r/1", "handled r/2", "handled r/3"]);
+}
+
+/// Each word takes longer to record than a program that has ended was waited for in all: what it wrote last was lost.
+#[tokio::test]
+async fn what_a_program_answers_last_is_heard_however_long_its_words_take() {
+    let folder = tempfile::tempdir().unwrap();
+    let program =
+        "for n in 1 2 3 4; do echo \"SEND: {\\\"slow\\\":$n}\"; done; sleep 0.2; echo '{\"ok\":true}'";
+    let (ended, heard) = talk(folder.path(), program, Masks::default(), |_| {}).end().await;
+    assert_eq!(ended.unwrap().output.value(), serde_json::json!({"ok": true}));
+    assert_eq!(heard.len(), 4);
+}
+
+#[tokio::test]
+async fn a_program_that_closes_what_it_writes_to_is_told_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = "exec >&- 2>&-; read -r document; read -r one; printf '%s' \"$one\" >told";
+    let long = "x".repeat(200_000);
+    let talk = talk(folder.path(), program, Masks::default(), |task| task.work.prompt = Some(long));
+    talk.give.send(message("r/1")).unwrap();
+    talk.end().await.0.unwrap();
+    assert!(std::fs::read_to_string(folder.path().join("told")).unwrap().contains("r/1"));
+}
+
+#[tokio::test]
+async fn who_inherits_its_stdin_keeps_no_attempt_from_ending() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = "sleep 30 <&0 >/dev/null 2>&1 & echo 'SEND: {\"a\":1}'";
+    let long = "x".repeat(400_000);
+    let talk = talk(folder.path(), program, Masks::default(), |task| task.work.prompt = Some(long));
+    let (ended, heard) = tokio::time::timeout(Duration::from_secs(20), talk.end()).await.expect("it ends");
+    ended.unwrap();
+    assert_eq!(heard, ["{\"a\":1}"]);
 }
