@@ -76,6 +76,15 @@ const OF_PAUSED_AGENTS: [&str; 2] = ["agent_awaited", "agent_await_ended"];
 /// such a run.
 const OF_STUCK_AGENTS: [&str; 2] = ["answer_noted", "escalated"];
 
+/// What only happens where agents handle messages as soon as they come, or converse: here none does. `engine::deliveries` ends the
+/// process with each commit of a run with the first, `streaming` kills one with the second.
+const OF_TALKING_AGENTS: [&str; 4] =
+    ["delivery_started", "delivery_failed", "delivery_lost", "message_given"];
+
+/// What only happens where a run is paused just while a step waits for a shared context: too seldom to be met here each time.
+/// `run::tests::random` meets it, and `run::tests::sharing` says what follows.
+const OF_PAUSES: [&str; 1] = ["preparation_withdrawn"];
+
 /// What was seen.
 #[derive(Debug, Default)]
 struct Seen {
@@ -97,7 +106,9 @@ impl Seen {
     /// A test that never met something has not tested it.
     fn saw_everything(&self) {
         let known: BTreeSet<&str> = RunEvent::TABLE.iter().map(|(kind, _)| *kind).collect();
-        let elsewhere = [&OF_FAMILIES[..], &OF_PAUSED_AGENTS, &OF_STUCK_AGENTS].concat();
+        let elsewhere =
+            [&OF_FAMILIES[..], &OF_PAUSED_AGENTS, &OF_STUCK_AGENTS, &OF_TALKING_AGENTS, &OF_PAUSES];
+        let elsewhere = elsewhere.concat();
         let alone = known.iter().filter(|kind| !elsewhere.contains(*kind));
         let missed: Vec<&&str> = alone.filter(|kind| !self.kinds.contains_key(**kind)).collect();
         assert!(missed.is_empty(), "these events never happened: {missed:?}");
