@@ -13,11 +13,10 @@ use super::sending::{Outgoing, Sender};
 use super::{Phase, Run, RunRejection};
 use crate::events::ids::{AgentName, Fence, MessageId, MessageNumber, StepId};
 use crate::events::json::Json;
-use crate::events::limits::{MESSAGE_BODY_BYTES_MAX, MESSAGE_TRIES_MAX};
+use crate::events::limits::MESSAGE_BODY_BYTES_MAX;
 use crate::events::problem::Code;
 use crate::events::run::{
-    Address, DeliveryFailed, DeliveryLost, DeliveryStarted, ExpiredWhy, MessageExpired, MessageHandled,
-    MessageKind, MessageSent,
+    Address, DeliveryFailed, DeliveryLost, DeliveryStarted, MessageHandled, MessageKind, MessageSent,
 };
 use crate::workflow::envelope::Envelope;
 use crate::workflow::work::{AgentRequest, Failure, Output};
@@ -35,7 +34,7 @@ impl Run {
             || self.may_deliver() && self.agents_to_deliver().next().is_some()
     }
 
-    /// Whether messages may be delivered as the run is. One that is about to end lets attempts end that may wait for answers.
+    /// Whether messages may be delivered, or given to open attempts, as the run is. One that is about to end lets attempts end that may wait for answers.
     pub(super) fn may_deliver(&self) -> bool {
         !self.paused && self.delivers()
     }
@@ -233,16 +232,7 @@ impl Advance<'_, '_> {
         let Failure { class, code, message, .. } = failure;
         let failed = DeliveryFailed { number, receiver, fence, class, code, message: message.clone() };
         self.draft.emit(failed);
-        self.give_up_message(&delivery, !class.may_retry(), code, message);
-    }
-
-    fn give_up_message(&mut self, delivery: &DeliveryStarted, in_vain: bool, code: Code, message: String) {
-        let (number, receiver) = (delivery.number, delivery.receiver.clone());
-        let tries = self.draft.state().messages().tries(&receiver, number);
-        if in_vain || tries >= MESSAGE_TRIES_MAX {
-            let why = ExpiredWhy::TriedTooOften { tries, code, message };
-            self.draft.emit(MessageExpired { number, receiver, why });
-        }
+        self.give_up_message(&delivery.receiver, number, !class.may_retry(), (code, &message));
     }
 
     /// Whoever made deliveries is gone, or is about to go.
@@ -252,8 +242,8 @@ impl Advance<'_, '_> {
         for delivery in open.collect::<Vec<_>>() {
             let (number, receiver, fence) = (delivery.number, delivery.receiver.clone(), delivery.fence);
             self.draft.emit(DeliveryLost { number, receiver, fence, interrupted });
-            let message = "the process that delivered it ended".to_owned();
-            self.give_up_message(&delivery, false, Code::LostTooOften, message);
+            let why = (Code::LostTooOften, "the process that delivered it ended");
+            self.give_up_message(&delivery.receiver, number, false, why);
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::advance::Advance;
 use super::messages::Next;
 use super::rejection::Refusal;
-use super::{Phase, Run, RunRejection, Tries};
+use super::{Run, RunRejection, Tries};
 use crate::events::ids::{AgentName, Fence, MessageNumber, StepId};
 use crate::events::limits::MESSAGE_TRIES_MAX;
 use crate::events::problem::Code;
@@ -28,11 +28,6 @@ impl ReadBlob for Converses {
 }
 
 impl Run {
-    /// Whether open attempts are given messages as the run is.
-    fn may_give(&self) -> bool {
-        !self.paused && matches!(self.phase, Phase::Going | Phase::Ending(_) | Phase::Unwinding(_))
-    }
-
     /// An open attempt that goes on: it has not answered, and nobody has told it to stop.
     fn goes_on(&self, step: &StepId, fence: Fence) -> Option<Arc<AttemptStarted>> {
         let (place, attempt) = self.open_attempt(step, fence).filter(|_| !self.is_writing(fence))?;
@@ -47,7 +42,7 @@ impl Advance<'_, '_> {
     /// # Errors
     /// When what is recorded of an agent cannot be read.
     pub(super) fn give_while_they_run(&mut self) -> Result<(), RunRejection> {
-        if !self.is_driven() || !self.draft.state().may_give() {
+        if !self.is_driven() || !self.draft.state().may_deliver() {
             return Ok(());
         }
         let next: Vec<_> =
@@ -144,14 +139,23 @@ impl Advance<'_, '_> {
         &mut self,
         attempt: &AttemptStarted,
         given: Vec<MessageNumber>,
+        why: (Code, &str),
+    ) {
+        given.into_iter().for_each(|number| self.give_up_message(&attempt.agent, number, false, why));
+    }
+
+    /// A message is dead for a receiver who has failed at it too often, or for whom another try would be in vain.
+    pub(super) fn give_up_message(
+        &mut self,
+        receiver: &AgentName,
+        number: MessageNumber,
+        in_vain: bool,
         (code, message): (Code, &str),
     ) {
-        for number in given {
-            let tries = self.draft.state().messages().tries(&attempt.agent, number);
-            if tries >= MESSAGE_TRIES_MAX {
-                let why = ExpiredWhy::TriedTooOften { tries, code, message: message.to_owned() };
-                self.draft.emit(MessageExpired { number, receiver: attempt.agent.clone(), why });
-            }
+        let tries = self.draft.state().messages().tries(receiver, number);
+        if in_vain || tries >= MESSAGE_TRIES_MAX {
+            let why = ExpiredWhy::TriedTooOften { tries, code, message: message.to_owned() };
+            self.draft.emit(MessageExpired { number, receiver: receiver.clone(), why });
         }
     }
 }
