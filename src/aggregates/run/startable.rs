@@ -1,6 +1,6 @@
 //! The slots that a command could use: what the host tries to acquire before it decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::child::is_made_by;
 use super::kin::Wants;
@@ -51,38 +51,37 @@ impl Run {
         Grants(wanted.slots)
     }
 
-    /// Receivers that could be delivered a message now, or once this command has sent one or ended a delivery.
+    /// Receivers that could be delivered a message now, or once this command has sent one or ended a delivery: each is delivered one.
     fn wanted_to_deliver(&self, ask: &Ask, wanted: &mut Wanted<'_>) {
-        self.messages.to_deliver().for_each(|(agent, ..)| wanted.add_delivery(agent));
         let bound = |agent: &AgentName| {
             let (key, bindings) = (agent.key(), self.about()?.started.agents.iter());
-            bindings.map(|binding| &binding.name).find(|name| name.key() == key).cloned()
+            bindings.map(|binding| &binding.name).find(|name| name.key() == key)
         };
+        // Most messages have no type, and nobody is delivered those.
+        let typed = |message: &&Json| message.text().contains("type_name");
         let sent = |message: &Json| match Envelope::read(message) {
             Ok(Envelope { to: Address::Agent(agent), type_name: Some(_), .. }) => bound(&agent),
             _ => None,
         };
-        let requests = match ask {
-            Ask::Completed { output, .. } | Ask::Delivered { output, .. } => &*output.requests,
-            _ => &[],
+        let (requests, said) = match ask {
+            Ask::Completed { output, .. } | Ask::Delivered { output, .. } => (&*output.requests, None),
+            Ask::Say { message, .. } => (&[][..], Some(message)),
+            _ => (&[][..], None),
         };
         let sends = requests.iter().filter_map(|request| match request {
-            AgentRequest::Send(message) => sent(message),
+            AgentRequest::Send(message) => Some(message),
             _ => None,
         });
-        let said = match ask {
-            Ask::Say { message, .. } => sent(message),
-            _ => None,
-        };
-        sends.chain(said).for_each(|agent| wanted.add_delivery(&agent));
-        if let Ask::Recover { .. } = ask {
-            self.messages.deliveries.values().for_each(|open| wanted.add_delivery(&open.receiver));
-        }
-        if let Ask::Delivered { fence, .. } | Ask::NotDelivered { fence, .. } = ask
-            && let Some(delivery) = self.messages.deliveries.get(fence)
-        {
-            wanted.add_delivery(&delivery.receiver);
-        }
+        let sent = sends.chain(said).filter(typed).filter_map(sent);
+        let ended = self.messages.deliveries.values().filter(|open| match ask {
+            Ask::Recover { .. } => true,
+            Ask::Delivered { fence, .. } | Ask::NotDelivered { fence, .. } => open.fence == *fence,
+            _ => false,
+        });
+        let waiting = self.messages.to_deliver().map(|(agent, ..)| agent);
+        let receivers: BTreeSet<&AgentName> =
+            waiting.chain(sent).chain(ended.map(|open| &open.receiver)).collect();
+        receivers.into_iter().for_each(|agent| wanted.add_delivery(agent));
     }
 
     /// Attempts that this command ends make room for others.
