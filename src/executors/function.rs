@@ -23,7 +23,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::subprocess::OUTPUT_BYTES_MAX;
-use super::{AgentRequest, Context, Executor, Failure, MessageGiven, Output, Progress, Task, now};
+use super::{
+    AgentRequest, Context, ContextEntry, Executor, Failure, MessageGiven, Output, Progress, Task, now,
+};
 use crate::events::ids::{AgentName, KeyVersion, LockFence};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
@@ -75,11 +77,7 @@ impl FunctionCall {
             Some((alias, key)) => self.task.contexts.get(alias).and_then(|keys| keys.get(key)),
             None => self.task.context.get(key),
         };
-        let Some(entry) = entry else { return Ok(None) };
-        serde_json::from_str(entry.value.text()).map(|value| Some((value, entry.version))).map_err(|error| {
-            let message = format!("`{key}` in the context is not what `{}` takes: {error}", self.task.agent);
-            Failure::new(Code::FunctionInput, message)
-        })
+        known_as(entry, key, &self.task.agent)
     }
 
     /// The number of the grant by which the step holds a lock, of one named `CONTEXT/NAME`: who is told it can refuse what is
@@ -100,9 +98,7 @@ impl FunctionCall {
         value: &T,
         expected: Option<KeyVersion>,
     ) -> Result<(), Failure> {
-        let value = json_of(value)?;
-        let key = expected.map_or_else(|| key.to_owned(), |version| format!("{key}@{version}"));
-        self.request(AgentRequest::Context { key, value });
+        self.request(write_of(key, value, expected)?);
         Ok(())
     }
 
@@ -275,6 +271,36 @@ impl Functions {
         names.sort_unstable();
         names
     }
+}
+
+/// A value of a context as the type that an agent wants, with its version; none of a key that nobody has written.
+///
+/// # Errors
+/// A `validation` failure when it does not fit.
+fn known_as<T: DeserializeOwned>(
+    entry: Option<&ContextEntry>,
+    key: &str,
+    agent: &AgentName,
+) -> Result<Option<(T, KeyVersion)>, Failure> {
+    let Some(entry) = entry else { return Ok(None) };
+    serde_json::from_str(entry.value.text()).map(|value| Some((value, entry.version))).map_err(|error| {
+        let message = format!("`{key}` in the context is not what `{agent}` takes: {error}");
+        Failure::new(Code::FunctionInput, message)
+    })
+}
+
+/// The request to write a value into a context, if its key has the version that is expected.
+///
+/// # Errors
+/// When the value has no JSON form that can be taken.
+fn write_of<T: Serialize>(
+    key: &str,
+    value: &T,
+    expected: Option<KeyVersion>,
+) -> Result<AgentRequest, Failure> {
+    let value = json_of(value)?;
+    let key = expected.map_or_else(|| key.to_owned(), |version| format!("{key}@{version}"));
+    Ok(AgentRequest::Context { key, value })
 }
 
 /// What a function answered, as the output of its step.

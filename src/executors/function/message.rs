@@ -14,16 +14,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::outgoing::Outgoing;
-use super::{FunctionCall, json_of};
+use super::{FunctionCall, json_of, known_as, write_of};
 use crate::events::ids::{KeyVersion, RunId, StepId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, nearest};
 use crate::events::run::MessageKind;
 use crate::executors::definition::MessageType;
 use crate::executors::voice::Voice;
-use crate::executors::{
-    AgentRequest, Context, ContextEntry, Delivery, Executor, Failure, MessageGiven, Output, Task,
-};
+use crate::executors::{AgentRequest, Context, Delivery, Executor, Failure, MessageGiven, Output, Task};
 
 /// A type whose values agents send each other. Its name is recorded with each message and stands in the definitions of those who
 /// handle it: it never changes, whatever the type is called in the program.
@@ -93,13 +91,7 @@ impl MessageCall {
     /// # Errors
     /// A `validation` failure when it does not fit.
     pub fn context_get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, KeyVersion)>, Failure> {
-        let entry: Option<&ContextEntry> = self.delivery.context.get(key);
-        let Some(entry) = entry else { return Ok(None) };
-        serde_json::from_str(entry.value.text()).map(|value| Some((value, entry.version))).map_err(|error| {
-            let message =
-                format!("`{key}` in the context is not what `{}` takes: {error}", self.delivery.agent);
-            Failure::new(Code::FunctionInput, message)
-        })
+        known_as(self.delivery.context.get(key), key, &self.delivery.agent)
     }
 
     /// Writes a value that the agents of the run share, in the commit that says that the message is handled. With `expected` the
@@ -113,9 +105,7 @@ impl MessageCall {
         value: &T,
         expected: Option<KeyVersion>,
     ) -> Result<(), Failure> {
-        let value = json_of(value)?;
-        let key = expected.map_or_else(|| key.to_owned(), |version| format!("{key}@{version}"));
-        self.request(AgentRequest::Context { key, value });
+        self.request(write_of(key, value, expected)?);
         Ok(())
     }
 
@@ -207,11 +197,10 @@ pub trait Handler<M: Message, Takes>: Send + Sync + 'static {
     /// Handles one.
     fn handle(&self, message: M, call: MessageCall) -> BoxFuture<'static, Result<M::Answer, Failure>>;
 
-    /// Handles one that no run knows of; none if it needs a run.
-    fn handle_alone(&self, message: M) -> Option<BoxFuture<'static, Result<M::Answer, Failure>>>;
-
-    /// Whether it can.
-    const ALONE: bool;
+    /// What handles one that no run knows of; none if it needs a run.
+    fn alone(self: Arc<Self>) -> Option<Alone<M>> {
+        None
+    }
 }
 
 impl<M, F, R> Handler<M, (M,)> for F
@@ -220,14 +209,12 @@ where
     F: Fn(M) -> R + Send + Sync + 'static,
     R: Future<Output = Result<M::Answer, Failure>> + Send + 'static,
 {
-    const ALONE: bool = true;
-
     fn handle(&self, message: M, _: MessageCall) -> BoxFuture<'static, Result<M::Answer, Failure>> {
         self(message).boxed()
     }
 
-    fn handle_alone(&self, message: M) -> Option<BoxFuture<'static, Result<M::Answer, Failure>>> {
-        Some(self(message).boxed())
+    fn alone(self: Arc<Self>) -> Option<Alone<M>> {
+        Some(Alone(Arc::new(move |message| self(message).boxed())))
     }
 }
 
@@ -237,32 +224,20 @@ where
     F: Fn(M, MessageCall) -> R + Send + Sync + 'static,
     R: Future<Output = Result<M::Answer, Failure>> + Send + 'static,
 {
-    const ALONE: bool = false;
-
     fn handle(&self, message: M, call: MessageCall) -> BoxFuture<'static, Result<M::Answer, Failure>> {
         self(message, call).boxed()
-    }
-
-    fn handle_alone(&self, _: M) -> Option<BoxFuture<'static, Result<M::Answer, Failure>>> {
-        None
     }
 }
 
 /// A closure that handles messages of a type of which no run knows.
-pub(crate) struct Alone<M: Message>(Arc<dyn Fn(M) -> Option<Answering<M>> + Send + Sync>);
+pub struct Alone<M: Message>(Arc<dyn Fn(M) -> Answering<M> + Send + Sync>);
 
-pub(super) type Answering<M> = BoxFuture<'static, Result<<M as Message>::Answer, Failure>>;
+type Answering<M> = BoxFuture<'static, Result<<M as Message>::Answer, Failure>>;
 
 impl<M: Message> Alone<M> {
     /// Handles one.
-    pub(crate) fn call(self, message: M) -> impl Future<Output = Result<M::Answer, Failure>> + Send {
-        let answering = (self.0)(message);
-        async move {
-            match answering {
-                Some(answering) => answering.await,
-                None => Err(Failure::new(Code::WrongMessage, "it is handled within runs only")),
-            }
-        }
+    pub(crate) fn call(self, message: M) -> Answering<M> {
+        (self.0)(message)
     }
 }
 
@@ -288,9 +263,7 @@ impl Handlers {
     /// Handles messages of that type with a closure from here on. Answers whether another did before.
     pub fn on<M: Message, Takes: 'static, H: Handler<M, Takes>>(&mut self, handler: H) -> bool {
         let handler = Arc::new(handler);
-        let alone = Arc::clone(&handler);
-        let alone = Alone(Arc::new(move |message: M| alone.handle_alone(message)));
-        let alone = H::ALONE.then(|| Arc::new(alone) as Arc<dyn Any + Send + Sync>);
+        let alone = Arc::clone(&handler).alone().map(|alone| Arc::new(alone) as Arc<dyn Any + Send + Sync>);
         let handle: Handle = Arc::new(move |call: MessageCall| {
             let message = call.message().read::<M>();
             let handler = Arc::clone(&handler);

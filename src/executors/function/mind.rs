@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::json_of;
-use super::message::{Answering, Handler, Message, MessageCall};
+use super::message::{Handler, Message, MessageCall};
 use super::outgoing::Outgoing;
 use crate::aggregates::mind::Take;
 use crate::events::ids::{AgentName, ContextKey, RunId};
@@ -105,15 +105,9 @@ where
     F: Fn(M, MindCall) -> R + Send + Sync + Clone + 'static,
     R: Future<Output = Result<M::Answer, Failure>> + Send + 'static,
 {
-    const ALONE: bool = false;
-
     fn handle(&self, message: M, call: MessageCall) -> BoxFuture<'static, Result<M::Answer, Failure>> {
         let closure = self.0.clone();
         think(closure, message, call).boxed()
-    }
-
-    fn handle_alone(&self, _: M) -> Option<Answering<M>> {
-        None
     }
 }
 
