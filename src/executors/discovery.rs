@@ -312,7 +312,7 @@ fn first(problems: Vec<Problem>, file: &Path) -> Problem {
 /// Whether a file is Markdown, but not one that explains a folder to people. Other mistakes are told to those
 /// who name the agent.
 fn is_agent_file(file: &Path) -> bool {
-    let is_markdown = file.extension().is_some_and(|extension| extension == "md");
+    let is_markdown = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("md"));
     is_markdown && !file.file_stem().is_some_and(|stem| stem.eq_ignore_ascii_case("readme"))
 }
 

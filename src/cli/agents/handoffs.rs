@@ -77,7 +77,8 @@ impl Handoffs {
     }
 
     fn line(&self, shown: &Shown) -> Text {
-        let mine = self.0.iter().filter(|row| row.from == shown.name);
+        let key = AgentName::new(&shown.name).key();
+        let mine = self.0.iter().filter(|row| AgentName::new(&row.from).key() == key);
         let to = mine.map(|row| {
             let missing = if row.known { "" } else { " (there is no such agent)" };
             let times = (row.count > 0).then(|| terminal!(" {}×", row.count));

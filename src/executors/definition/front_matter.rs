@@ -16,18 +16,24 @@ pub(super) struct Parts<'a> {
     body: Option<&'a str>,
 }
 
-/// Splits a file whose first line is `---`.
+/// Splits a file whose first line is `---`, but for empty ones.
 pub(super) fn split(text: &str) -> Option<Parts<'_>> {
     let is_fence = |line: &str| line.trim_end() == "---";
     let mut lines = text.split_inclusive('\n');
-    let mut at = lines.next().filter(|line| is_fence(line))?.len();
+    let mut at = 0;
+    let first = lines.by_ref().find(|line| {
+        at += line.len();
+        !line.trim().is_empty()
+    });
+    first.filter(|line| is_fence(line))?;
     for line in lines {
         if is_fence(line) {
             return Some(Parts { yaml: text.get(..at)?, body: text.get(at + line.len()..) });
         }
         at += line.len();
     }
-    Some(Parts { yaml: text, body: None })
+    // Below empty lines it may as well be a line that parts a text.
+    is_fence(text.lines().next().unwrap_or_default()).then_some(Parts { yaml: text, body: None })
 }
 
 /// Reads a file with front matter; also answers warnings about it.

@@ -31,6 +31,20 @@ fn with(key: &str) -> String {
 }
 
 #[test]
+fn empty_lines_before_the_front_matter_hide_nothing() {
+    let (agent, _) = AgentDefinition::parse(
+        "\n  \n---\nname: ada\ndescription: Thinks\ncommand: [cat]\n---\nThink.",
+        "a.md",
+    )
+    .unwrap();
+    assert_eq!((agent.name.as_str(), &*agent.system_prompt), ("ada", "Think."));
+    let bad = AgentDefinition::parse("\n---\nname: [\n---\n", "a.md").unwrap_err();
+    assert!(bad.at.is_some_and(|at| at.line >= 3), "lines count from the first of the file");
+    let (bare, _) = AgentDefinition::parse("\n---\n# Ada", "ada.md").unwrap();
+    assert_eq!(&*bare.description, "Ada", "a line below which nothing ends is a line");
+}
+
+#[test]
 fn a_file_with_front_matter_is_read_whole() {
     let (agent, warnings) = AgentDefinition::parse(PUBLISHER, "agents/publisher.md").unwrap();
     assert_eq!(agent.name, AgentName::new("publisher"));
