@@ -47,7 +47,7 @@ pub(super) async fn see_through(
     let mut signals = Signals::listen()?;
     let door = scene.house.open().await?;
     match see::ask(scene, door, &begin, &mut signals, &mut |_| {}).await? {
-        Exchange::Interrupted => Ok(Exit::Interrupted),
+        Exchange::Interrupted => see::left_at_start(scene, &run, &mut signals).await,
         Exchange::Response(_, door) if detach => {
             let report = Request::Report { run: run.to_string() };
             match see::ask(scene, door, &report, &mut signals, &mut |_| {}).await? {

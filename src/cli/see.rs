@@ -305,27 +305,47 @@ pub(super) async fn through(
             Ok(exit)
         }
         Exchange::Response(other, _) => Err(other.mismatch()),
-        Exchange::Interrupted => {
-            let command = scene.call.command(["resume", run.as_str()]);
-            match driver(scene, &run, &mut signals).await {
-                Some(driver) => {
-                    scene.say.note(&terminal!(
-                        "process {} goes on with it; see it again with `{}`",
-                        driver,
-                        command
-                    ));
-                }
-                None => {
-                    let interrupted = Tone::Warning.of(&terminal!("interrupted:"));
-                    scene.say.note(&terminal!("{} go on with `{}`", interrupted, command));
-                }
-            }
-            if scene.say.is_json() {
-                print_as_left(scene, &run, &mut signals).await?;
-            }
-            Ok(Exit::Interrupted)
+        Exchange::Interrupted => left(scene, &run, &mut signals).await,
+    }
+}
+
+/// Says how a run goes on of which this process has let go. It prints it where programs are promised a document.
+async fn left(scene: &Scene, run: &RunId, signals: &mut Signals) -> Result<Exit, Problem> {
+    let command = scene.call.command(["resume", run.as_str()]);
+    match driver(scene, run, signals).await {
+        Some(driver) => {
+            scene.say.note(&terminal!("process {} goes on with it; see it again with `{}`", driver, command));
+        }
+        None => {
+            let interrupted = Tone::Warning.of(&terminal!("interrupted:"));
+            scene.say.note(&terminal!("{} go on with `{}`", interrupted, command));
         }
     }
+    if scene.say.is_json() {
+        print_as_left(scene, run, signals).await?;
+    }
+    Ok(Exit::Interrupted)
+}
+
+/// The same of a run that was about to begin: whether it has is not known before the store is asked.
+pub(super) async fn left_at_start(
+    scene: &Scene,
+    run: &RunId,
+    signals: &mut Signals,
+) -> Result<Exit, Problem> {
+    let mut door = scene.house.open().await?;
+    let request = Request::Report { run: StreamId::of_run(run).to_string() };
+    let mut unheard = |_| {};
+    let has_begun = tokio::select! {
+        answer = door.ask(&request, &mut unheard) => matches!(answer, Ok(Response::Report(_))),
+        () = signals.came() => return Ok(Exit::Interrupted),
+    };
+    leave(door, signals).await?;
+    if has_begun {
+        return left(scene, run, signals).await;
+    }
+    scene.say.note(&Tone::Warning.of(&terminal!("interrupted: nothing was started")));
+    Ok(Exit::Interrupted)
 }
 
 /// Says which files of a run have changed since it began. None when a signal came.

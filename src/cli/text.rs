@@ -21,7 +21,7 @@ use crate::events::ids::StepId;
 use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::events::text::shortened;
-use crate::views::presenters::report::{AgentReport, ChildReport, PhaseReport, RunReport};
+use crate::views::presenters::report::{AgentReport, ChildReport, EscalationReport, PhaseReport, RunReport};
 use crate::views::presenters::ways::Way;
 use crate::workflow::json_text::Level;
 use colour::Tone;
@@ -35,6 +35,9 @@ const SHOWN_CHARS: usize = 160;
 
 /// How many of the runs are named that a run has started: the steps of a fan-out may each have one.
 const CHILDREN_SHOWN: usize = 8;
+
+/// How many questions about agents that were stuck are shown.
+const ESCALATIONS_SHOWN: usize = 8;
 
 /// How many agents are named that do steps of a run, and how much of the hash of each; `--json` has all.
 const AGENTS_SHOWN: usize = 8;
@@ -57,6 +60,7 @@ pub(super) fn run(report: &RunReport, steps: Steps, call: Option<&Call>) -> Text
     lines.extend(phases(report));
     lines.extend(agents(report));
     lines.extend(relatives(report));
+    lines.extend(escalations(report));
     lines.extend(waiting::waiting(report, call));
     lines.extend(stopped(report));
     lines.extend(report.error.as_ref().map(|error| failure::text(report, error, call)));
@@ -148,6 +152,18 @@ fn relatives(report: &RunReport) -> Vec<Text> {
     let mut lines: Vec<_> = parent.chain(report.children.iter().take(CHILDREN_SHOWN).map(child)).collect();
     if report.children.len() > CHILDREN_SHOWN {
         lines.push(terminal!("and {} more runs", report.children.len() - CHILDREN_SHOWN));
+    }
+    lines
+}
+
+/// What was seen of agents that were stuck, and who was asked about each.
+fn escalations(report: &RunReport) -> Vec<Text> {
+    let asked = |EscalationReport { step, to, seen }: &EscalationReport| {
+        terminal!("{} was asked about `{}`, which was stuck: {}", name(to.as_str()), step, cut(seen))
+    };
+    let mut lines: Vec<_> = report.escalations.iter().take(ESCALATIONS_SHOWN).map(asked).collect();
+    if report.escalations.len() > ESCALATIONS_SHOWN {
+        lines.push(terminal!("and {} times more", report.escalations.len() - ESCALATIONS_SHOWN));
     }
     lines
 }

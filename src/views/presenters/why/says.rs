@@ -8,9 +8,9 @@ use crate::events::ids::{AgentName, KeyVersion, StepId, TimerId};
 use crate::events::json::Payload;
 use crate::events::problem::Code;
 use crate::events::run::{
-    ApprovalRequested, AttemptStarted, Because, ChildEnded, ContextChanged, Gate, Handling, MessageHandled,
-    MessageSent, Purpose, Resolution, RollbackCause, RunEvent, RunStarted, SkipReason, StepAdded,
-    StepCompleted, StepFailed, StepKind, StepSkipped,
+    ApprovalRequested, AttemptStarted, Because, ChildEnded, ContextChanged, Gate, Handling, MessageGiven,
+    MessageHandled, MessageSent, Purpose, Resolution, RollbackCause, RunEvent, RunStarted, SkipReason,
+    StepAdded, StepCompleted, StepFailed, StepKind, StepSkipped,
 };
 use crate::events::text::{shortened, shortened_lines};
 use crate::events::time::{Timestamp, format_duration};
@@ -62,8 +62,9 @@ pub(super) fn says(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<
             shared(past, event, at)
         }
         RunEvent::HandoffDeclared(_) | RunEvent::Escalated(_) => to_another(past, event),
-        RunEvent::MessageHandled(done) => of(&done.step, handled(done)),
-        RunEvent::MessageSent(sent) => of(&sent.step, message_sent(past, sent)),
+        RunEvent::MessageSent(_) | RunEvent::MessageGiven(_) | RunEvent::MessageHandled(_) => {
+            of_messages(past, event)
+        }
         RunEvent::AgentAwaited(awaited) => {
             of_run(format!("the agent {} is paused, and waited for since {}", awaited.agent, moment(at)))
         }
@@ -122,6 +123,18 @@ fn shared(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<StepId>, 
                 format!("`{step}` waits for the lock `{lock}` of the context `{context}` since {since}");
             (Some(step.clone()), says)
         }
+        _ => (None, of_the_run(past, event)),
+    }
+}
+
+/// What agents say to each other.
+fn of_messages(past: &Past<'_>, event: &RunEvent) -> (Option<StepId>, String) {
+    match event {
+        RunEvent::MessageSent(sent) => (Some(sent.step.clone()), message_sent(past, sent)),
+        RunEvent::MessageGiven(MessageGiven { step, number, receiver, .. }) => {
+            (Some(step.clone()), format!("`{step}` was given message {number} while it ran, for {receiver}"))
+        }
+        RunEvent::MessageHandled(done) => (Some(done.step.clone()), handled(done)),
         _ => (None, of_the_run(past, event)),
     }
 }
