@@ -16,7 +16,7 @@ use crate::actors::hosting::load::load;
 use crate::actors::hosting::messages::Tell;
 use crate::aggregates::context::{Context, ContextAsk};
 use crate::aggregates::run::{HeldLock, LEASE, OfShared};
-use crate::events::ids::{CommandId, ContextKey, ContextName, Fence, KeyVersion, RunId, StepId, StreamId};
+use crate::events::ids::{ContextKey, ContextName, KeyVersion, RunId, StepId, StreamId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
@@ -90,7 +90,7 @@ impl Renewal {
     /// Renews them from now on; `lost` is called once if one of them is somebody else's.
     pub(super) fn of(
         runs: Weak<Runs>,
-        (run, fence): (RunId, Fence),
+        run: RunId,
         locks: Vec<HeldLock>,
         now: Timestamp,
         lost: impl FnOnce(&HeldLock) + 'static,
@@ -98,21 +98,12 @@ impl Renewal {
         let first = locks.iter().map(|held| held.until.since(now)).min().unwrap_or_default();
         let mut wait = first.saturating_sub(RENEWED_EVERY.saturating_mul(2));
         Self(actix::spawn(async move {
-            for nth in 0_u64.. {
+            loop {
                 tokio::time::sleep(wait).await;
                 wait = RENEWED_EVERY;
                 for held in &locks {
                     let Some(runs) = runs.upgrade() else { return };
-                    let parts = [
-                        "lock_renew",
-                        run.as_str(),
-                        &fence.to_string(),
-                        &nth.to_string(),
-                        held.of.lock.as_str(),
-                    ];
-                    let id = Some(CommandId::derived(&parts));
-                    let (stream, envelope) =
-                        (StreamId::of_context(&held.of.context), Envelope { id, ..Envelope::default() });
+                    let (stream, envelope) = (StreamId::of_context(&held.of.context), Envelope::default());
                     let renew = || ContextAsk::Renew {
                         held: held.held(),
                         owner: Arc::clone(&held.of.owner),

@@ -159,7 +159,7 @@ impl RunShell {
         let lost = move |_: &HeldLock| {
             host.into_iter().for_each(|host| drop(host.try_send(Tell(ToRun::LockLost(fence)))))
         };
-        let renewal = Renewal::of(Weak::clone(&self.runs), (self.run.clone(), fence), locks, now, lost);
+        let renewal = Renewal::of(Weak::clone(&self.runs), self.run.clone(), locks, now, lost);
         self.renewals.insert(fence, renewal);
     }
 
