@@ -19,6 +19,7 @@
 //! | a value of a shared context | [`CONTEXT_VALUE_BYTES_MAX`] | is refused |
 //! | keys of a shared context, of locks that are held at once, who waits for one | [`CONTEXT_KEYS_MAX`], [`CONTEXT_LOCKS_MAX`], [`LOCK_WAITERS_MAX`] | are refused |
 //! | the body of a message, messages of one attempt | [`MESSAGE_BODY_BYTES_MAX`], [`MESSAGES_SENT_MAX`] | the attempt fails |
+//! | messages that nobody hears, said while an attempt goes on | [`UNHEARD_MAX`] | are refused |
 //! | messages that wait, for one receiver and in a run | [`MAILBOX_MAX`], [`MESSAGES_WAITING_MAX`] | the attempt fails, and may be made again |
 //! | what one attempt is given of them | [`MESSAGES_GIVEN_MAX`], [`MESSAGES_GIVEN_BYTES_MAX`] | the others wait for the next |
 //! | dead messages that can be sent again | [`DEAD_MESSAGES_MAX`] | the oldest can only be looked at |
@@ -97,6 +98,9 @@ pub const MESSAGE_BODY_BYTES_MAX: usize = TREE_BLOB_BYTES_MAX;
 
 /// How many messages one attempt sends: they are in one commit.
 pub const MESSAGES_SENT_MAX: usize = 1_000;
+
+/// How many messages that nobody hears one attempt or one delivery sends while it goes on. Those that somebody hears are bounded by mailboxes.
+pub const UNHEARD_MAX: u32 = 10_000;
 
 /// How many messages wait for one receiver. Who sends it more has to wait until some are handled.
 pub const MAILBOX_MAX: usize = 10_000;

@@ -12,7 +12,7 @@ use crate::events::json::Json;
 use crate::events::limits::{MESSAGE_BODY_BYTES_MAX, MESSAGE_WORDS_BYTES_MAX};
 use crate::events::problem::{Code, nearest};
 use crate::events::run::{Address, MessageKind, Priority};
-use crate::events::text::is_control;
+use crate::events::text::{is_control, printable};
 use crate::events::time::{Timestamp, parse_duration};
 
 /// A message as an agent sends it, as far as it says so itself.
@@ -68,8 +68,10 @@ impl Envelope {
     /// What is wrong with it, with a code of its own where that is often so.
     pub fn read(message: &Json) -> Result<Self, Failure> {
         let bad = |why: String| Failure::new(Code::BadMessage, format!("a message that it sends {why}"));
-        let members: Members = serde_json::from_str(message.text())
-            .map_err(|error| bad(format!("cannot be understood: {}", without_place(&error.to_string()))))?;
+        let members: Members = serde_json::from_str(message.text()).map_err(|error| {
+            let why = error.to_string();
+            bad(format!("cannot be understood: {}", printable(without_place(&why))))
+        })?;
         let Members { to, kind, type_name, priority, correlation, deadline, body } = members;
         if body.text().len() > MESSAGE_BODY_BYTES_MAX {
             let message = format!(

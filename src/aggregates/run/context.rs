@@ -179,7 +179,9 @@ fn parsed(what: &str) -> Result<(ContextKey, Option<KeyVersion>), Failure> {
     let bad = |why: String| Failure::new(Code::BadContextName, why);
     let (key, expected) = what.split_once('@').map_or((what, None), |(key, expected)| (key, Some(expected)));
     let version = |text: &str| {
-        let why = || bad(format!("`{text}` in `{what}` is no version, which is a number"));
+        let why = || {
+            bad(format!("`{}` in `{}` is no version, which is a number", printable(text), printable(what)))
+        };
         text.parse().map(KeyVersion).map_err(|_| why())
     };
     let expected = expected.map(version).transpose()?;

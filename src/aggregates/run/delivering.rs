@@ -117,6 +117,14 @@ impl Advance<'_, '_> {
         let refused = |Failure { code, message, .. }| RunRejection::from(Refusal::NotSaid { code, message });
         let mut outgoing = self.outgoing(&sender, &[message]).map_err(refused)?;
         for message in &mut outgoing {
+            let is_unheard = message.receivers.is_nobody || message.receivers.all.is_empty();
+            if is_unheard && self.draft.state().messages().may_not_say_to_nobody(fence) {
+                let message =
+                    "it has said too much that nobody hears; what says it to an agent of the run is heard";
+                return Err(
+                    Refusal::NotSaid { code: Code::TooManyMessages, message: message.to_owned() }.into()
+                );
+            }
             (message.at_once, message.asks) = (true, asks);
             if let (Some(_), true, [nobody]) = (asks, message.receivers.is_nobody, &*message.receivers.all) {
                 let near = self.directory().nearest(nobody).map(|near| format!("; did you mean `{near}`?"));

@@ -15,7 +15,7 @@ use super::child::is_made_by;
 use super::{Run, RunEffect};
 use crate::events::ids::{AgentName, Fence, MessageNumber, StepId};
 use crate::events::json::Payload;
-use crate::events::limits::DEAD_MESSAGES_MAX;
+use crate::events::limits::{DEAD_MESSAGES_MAX, UNHEARD_MAX};
 use crate::events::run::{DeliveryStarted, MessageSent, Priority};
 use crate::events::time::Timestamp;
 
@@ -38,6 +38,8 @@ pub(crate) struct Messages {
     pub(super) deliveries: BTreeMap<Fence, Arc<DeliveryStarted>>,
     /// Who waits for the answer to a message, and whether it is there.
     pub(super) asked: BTreeMap<MessageNumber, Asked>,
+    /// How many that nobody hears were sent by attempts and deliveries that go on, while they do.
+    unheard: BTreeMap<Fence, u32>,
     /// Those that are dead for somebody, and can be sent again.
     dead: BTreeSet<MessageNumber>,
     /// How many there are to be handled, each counted once for each receiver.
@@ -138,6 +140,12 @@ impl Messages {
     /// How many messages are to be handled, each counted once for each receiver.
     pub(super) fn unhandled(&self) -> usize {
         self.unhandled
+    }
+
+    /// Whether so much was said to nobody by an attempt or a delivery, while it goes on, that no more of that may be.
+    pub(super) fn may_not_say_to_nobody(&self, fence: Fence) -> bool {
+        self.dead.len() >= DEAD_MESSAGES_MAX
+            || self.unheard.get(&fence).is_some_and(|count| *count >= UNHEARD_MAX)
     }
 
     /// How many wait for an agent, those among them that its open attempt was given.
@@ -249,6 +257,9 @@ impl Messages {
         }
         let left = message.receivers.len();
         if left == 0 {
+            if let Some(fence) = by.filter(|_| message.at_once) {
+                *self.unheard.entry(fence).or_default() += 1;
+            }
             return Ok(());
         }
         for receiver in &message.receivers {
@@ -327,6 +338,7 @@ impl Messages {
         let answered = self.asked.values().filter(|asked| asked.fence == fence && asked.answer.is_some());
         let answered = answered.map(|asked| asked.nth).collect();
         self.asked.retain(|_, asked| asked.fence != fence);
+        self.unheard.remove(&fence);
         answered
     }
 

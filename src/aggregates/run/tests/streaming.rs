@@ -3,7 +3,7 @@
 use super::play::{Play, order};
 use super::*;
 use crate::events::ids::{AgentName, Fence, MessageNumber};
-use crate::events::limits::MESSAGES_GIVEN_MAX;
+use crate::events::limits::{MESSAGES_GIVEN_MAX, UNHEARD_MAX};
 use crate::kernel::Aggregate;
 use crate::workflow::work::AgentRequest;
 
@@ -208,4 +208,21 @@ fn who_is_told_to_stop_is_given_nothing() {
     let mut play = play(TWO);
     play.ask(Ask::Cancel { order: order(), rollback: false });
     assert_eq!(say(&mut play, "b", NOTE), ["message_sent b"]);
+}
+
+#[test]
+fn what_nobody_hears_is_recorded_up_to_a_bound_and_what_somebody_hears_goes_on() {
+    const UNHEARD: &str = r#"{"to":"topic:dull","kind":"notice"}"#;
+    let mut play = play(TWO);
+    for _ in 0..UNHEARD_MAX {
+        say(&mut play, "a", UNHEARD);
+    }
+    let said = |play: &Play, step: &str, message: &str| {
+        let (open, message) = (play.open(step), Json::parse(message).unwrap());
+        Ask::Say { step: open.step.clone(), fence: open.fence, message, asks: None }
+    };
+    assert_eq!(play.refused(said(&play, "a", UNHEARD)), Code::TooManyMessages);
+    assert_eq!(play.refused(said(&play, "a", r#"{"to":"nobody","kind":"task"}"#)), Code::TooManyMessages);
+    assert_eq!(say(&mut play, "a", r#"{"to":"bob","kind":"task"}"#), ["message_sent a"]);
+    assert_eq!(say(&mut play, "b", UNHEARD), ["message_sent b"], "it is counted for each attempt");
 }
