@@ -152,7 +152,7 @@ event_table! {
         AttemptLost "attempt_lost" 2 <- 1 AttemptLostV1;
         RetryScheduled "retry_scheduled" 1;
         FallbackEngaged "fallback_engaged" 1;
-        StepCompleted "step_completed" 2 <- 1 StepCompletedV1;
+        StepCompleted "step_completed" 3 <- 1 StepCompletedV1 <- 2 StepCompletedV2;
         StepSkipped "step_skipped" 1;
         StepFailed "step_failed" 1;
         StepCancelled "step_cancelled" 1;

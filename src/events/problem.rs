@@ -394,6 +394,7 @@ codes! {
         "name values once, and only those that are secrets";
     AgentStuck = "RE-3038", Fatal, "An agent is stuck: the same answer again and again, the same two agents handing over back and forth, or no end in time",
         "see what was seen, and `[stuck]` in the configuration";
+    AnswerSaysFailed = "RE-3045", Unknown, "An agent answered that it failed", "see what it says in its answer: `status` is `failed` there, or a line of it says so";
     TooManyItems = "RE-3029", Validation, "A `for_each` has more items than the configuration lets a run grow by",
         "give it a shorter list, or see `growth.items` in the configuration";
 

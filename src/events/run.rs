@@ -260,6 +260,17 @@ pub struct StepCompleted {
     pub degraded: bool,
     /// What was said meanwhile: a `workflow::work::Transcript` as JSON, if there is anything to tell.
     pub transcript: Option<Payload>,
+    /// What its agent says of the work, if it says anything.
+    pub said: Option<Said>,
+}
+
+/// What an agent says of its work, in its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// What was done, in short.
+    pub summary: Option<Arc<str>>,
+    /// What was counted: an object of numbers, texts and truth values, by name.
+    pub metrics: Option<Payload>,
 }
 
 /// A pending step is not to be done: it is `skipped`, and done with output null.

@@ -15,11 +15,13 @@
 //! - [`uses`]: which values a step uses, as its expressions name them
 //! - [`work`]: the work that an agent gets
 //! - [`script`]: answers that were written down before
+//! - `answer`: what an agent says of its work in its answer
 //! - [`envelope`]: messages as agents send them; [`topic`]: what they are about, and who subscribes
 //!
 //! Behind these: `graph`, what the steps' `needs` say about their order; `pieces`, where the expressions of a
 //! text are; `shell`, values in a text for `sh -c`; `json_text`, JSON parsed one level at a time.
 
+pub(crate) mod answer;
 pub mod approval;
 pub mod definition;
 pub mod dry_run;

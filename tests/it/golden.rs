@@ -244,6 +244,7 @@ fn completed() -> RunEvent {
         cached: true,
         degraded: true,
         transcript: said(),
+        said: Some(Said { summary: Some("Tagged it.".into()), metrics: Some(inline("{\"toolCalls\":5}")) }),
     }
     .into()
 }
@@ -349,6 +350,8 @@ fn an_older_schema_is_read_through_its_upcaster() {
     is_read_as("step_added", 1, &meant.into());
 
     let RunEvent::StepCompleted(mut meant) = completed() else { unreachable!() };
+    meant.said = None;
+    is_read_as("step_completed", 2, &meant.clone().into());
     meant.transcript = None;
     is_read_as("step_completed", 1, &meant.into());
     let RunEvent::StepCompensated(mut meant) = compensated() else { unreachable!() };

@@ -43,6 +43,7 @@ mod pictures;
 mod power_cut;
 mod programs;
 mod projections;
+mod reports;
 mod resume_all;
 mod saga;
 mod screen;

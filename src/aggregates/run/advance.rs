@@ -51,6 +51,8 @@ pub(super) struct Completion {
     pub(super) usage: Usage,
     pub(super) degraded: bool,
     pub(super) transcript: Option<Payload>,
+    /// What its agent says of the work.
+    pub(super) said: Option<Said>,
 }
 
 /// What keeps a step from starting, from being undone, or from being asked about.
@@ -431,7 +433,7 @@ impl<'d, 'a> Advance<'d, 'a> {
             None => {}
         }
         let step = self.node(place)?.id().clone();
-        let Completion { attempt, artifacts, usage, degraded, transcript, .. } = came;
+        let Completion { attempt, artifacts, usage, degraded, transcript, said, .. } = came;
         let output = self.draft.payload(came.output);
         let cached = false;
         self.draft.emit(StepCompleted {
@@ -443,6 +445,7 @@ impl<'d, 'a> Advance<'d, 'a> {
             cached,
             degraded,
             transcript,
+            said,
         });
         if self.node(place)?.is_done() { self.done(place) } else { Ok(()) }
     }

@@ -287,6 +287,7 @@ impl Evolution<'_> {
         node.doing.phase = StepPhase::Completed(Done {
             output: event.output.clone(),
             artifacts: event.artifacts.clone(),
+            said: event.said.clone(),
             cached: event.cached,
             degraded: event.degraded,
             in_vain: false,

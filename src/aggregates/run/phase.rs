@@ -6,7 +6,7 @@ use super::command::Order;
 use super::tries::{Tried, Trying};
 use crate::events::ids::TimerId;
 use crate::events::json::Payload;
-use crate::events::run::SkipReason;
+use crate::events::run::{Said, SkipReason};
 
 /// Where a step is in its life.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,8 @@ pub(crate) enum StepPhase {
 pub(crate) struct Done {
     pub(crate) output: Payload,
     pub(crate) artifacts: Vec<String>,
+    /// What its agent says of the work.
+    pub(crate) said: Option<Said>,
     pub(crate) cached: bool,
     pub(crate) degraded: bool,
     /// Whether the agent did not come through to which the work was handed over at last, and that is tolerated: then the step

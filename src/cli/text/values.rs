@@ -67,6 +67,14 @@ impl Values {
         if !step.output.is_null() {
             values.push(("output".to_owned(), step.output.text().to_owned()));
         }
+        values.extend(
+            step.summary
+                .iter()
+                .filter(|_| with_inputs)
+                .map(|said| (("summary").to_owned(), Json::from(&said.as_str().into()).text().to_owned())),
+        );
+        let metrics = step.metrics.iter().filter(|_| with_inputs);
+        values.extend(metrics.map(|(name, value)| (format!("metric {name}"), value.to_string())));
         self.lines(&values, "    ")
     }
 

@@ -77,6 +77,7 @@ fn results() -> Vec<CommandCase> {
         cached: false,
         degraded: true,
         transcript: Some(inline("{\"stdout\": \"tagged\"}")),
+        said: None,
     };
     let failed_as = AttemptFailed {
         purpose: Purpose::Do,

@@ -8,6 +8,7 @@ use crate::events::json::{BlobRef, Json, Payload};
 use crate::events::limits::FAN_OUT_BYTES_MAX;
 use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::*;
+use crate::workflow::answer;
 use crate::workflow::definition::Step;
 use crate::workflow::output;
 use crate::workflow::scope::Scope;
@@ -204,6 +205,10 @@ impl Advance<'_, '_> {
         answer: Json,
     ) -> Result<Result<Json, NotTaken>, RunRejection> {
         let step = self.template(place)?;
+        let answer = match answer::declared(step.schema.as_ref(), answer) {
+            Ok(answer) => answer,
+            Err(why) => return Ok(Err(Failure::new(Code::OutputSchema, why).into())),
+        };
         let output = match step.output.is_some() {
             false => answer,
             true => match self.made(place, &step, &answer) {

@@ -28,6 +28,10 @@ pub(super) fn completed(
     if advance.draft.state().is_writing(fence) {
         return Ok(());
     }
+    if let Some(failure) = advance.says_it_failed(&attempt, &output) {
+        let Output { usage, transcript, .. } = output;
+        return ended(advance, place, &attempt, Failure { usage, transcript, ..failure }, None);
+    }
     let beside = advance.beside(&attempt, &output)?;
     let is_taken = || match (attempt.purpose, &beside) {
         (Purpose::Do, Ok(beside)) => {
@@ -74,7 +78,8 @@ fn settle(
     beside: Result<Beside, Failure>,
 ) -> Result<(), RunRejection> {
     let step = &attempt.step;
-    let Output { output: answer, artifacts, usage, transcript, child, .. } = output;
+    let report = advance.report(&attempt, &output);
+    let Output { output: answer, usage, transcript, child, .. } = output;
     let mut stuck = None;
     let taken = match (beside, attempt.purpose) {
         (Err(failure), _) => Err(failure.into()),
@@ -88,7 +93,7 @@ fn settle(
             let output = taken.map(|taken| taken.output);
             output.map(|output| (output, beside))
         }
-        (Ok(beside), Purpose::Compensate) => Ok((answer, beside)),
+        (Ok(beside), Purpose::Compensate) => Ok((answer.clone(), beside)),
     };
     let (output, beside) = match (taken, stuck) {
         (Ok(taken), None) => taken,
@@ -117,10 +122,12 @@ fn settle(
         Purpose::Do => {
             let node = advance.draft.state().steps.get(place);
             let degraded = node.is_some_and(|node| node.fallback.is_some())
-                || child.as_ref().is_some_and(|child| child.degraded);
+                || child.as_ref().is_some_and(|child| child.degraded)
+                || report.is_degraded;
             child_ended(advance, place, child);
-            let attempt = Some(number);
-            let came = Completion { attempt, output, artifacts, usage, degraded, transcript };
+            let said = report.recorded(advance.draft, &answer, &output);
+            let (attempt, artifacts) = (Some(number), report.artifacts);
+            let came = Completion { attempt, output, artifacts, usage, degraded, transcript, said };
             advance.came_through(place, came)?;
         }
         Purpose::Compensate => {

@@ -32,10 +32,15 @@ impl Evolution<'_> {
         if first == place {
             return Ok(());
         }
+        let said = match self.run.steps.get(place).map(|node| &node.doing.phase) {
+            Some(StepPhase::Completed(done)) => done.said.clone(),
+            _ => None,
+        };
         if let StepPhase::Completed(done) = &mut self.node_mut(first)?.doing.phase {
             done.in_vain = answered.is_none();
             if let Some(output) = answered {
                 done.output.clone_from(output);
+                done.said = said;
             }
         }
         Ok(())

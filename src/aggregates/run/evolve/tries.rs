@@ -36,8 +36,8 @@ impl Evolution<'_> {
         let node = self.node_mut(place)?;
         node.usage = node.usage.and(event.usage);
         if let Some(answered) = &event.answered {
-            let (output, artifacts) = (answered.clone(), Vec::new());
-            let done = Done { output, artifacts, cached: false, degraded: false, in_vain: false };
+            let (output, artifacts, said) = (answered.clone(), Vec::new(), None);
+            let done = Done { output, artifacts, said, cached: false, degraded: false, in_vain: false };
             node.refused = Some(Box::new(NotTaken { done, by: NotTakenBy::Output }));
             self.hand_up(place, Some(answered))?;
         }

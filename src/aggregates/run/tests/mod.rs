@@ -21,6 +21,7 @@ mod people;
 mod phases;
 mod play;
 mod random;
+mod report;
 mod rounds;
 mod saga;
 mod sharing;
@@ -383,6 +384,7 @@ fn what_cannot_follow_is_an_illegal_event() {
             cached: false,
             degraded: false,
             transcript: None,
+            said: None,
         })
     };
     for (event, why) in [

@@ -123,7 +123,7 @@ pub struct StepCompletedV1 {
 
 impl From<StepCompletedV1> for StepCompleted {
     fn from(old: StepCompletedV1) -> Self {
-        Self {
+        StepCompletedV2 {
             step: old.step,
             attempt: old.attempt,
             output: old.output,
@@ -132,6 +132,44 @@ impl From<StepCompletedV1> for StepCompleted {
             cached: old.cached,
             degraded: old.degraded,
             transcript: None,
+        }
+        .into()
+    }
+}
+
+/// `step_completed` at schema 2: nothing was kept of what its agent said of the work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepCompletedV2 {
+    /// The step that completed.
+    pub step: StepId,
+    /// The attempt that did it; 0 where none was needed.
+    pub attempt: u32,
+    /// What the step answered, as JSON.
+    pub output: Payload,
+    /// The files that it names as made.
+    pub artifacts: Vec<String>,
+    /// What the attempt used up.
+    pub usage: Usage,
+    /// Whether an earlier output was used.
+    pub cached: bool,
+    /// Whether it was done in a lesser way.
+    pub degraded: bool,
+    /// What was said meanwhile.
+    pub transcript: Option<Payload>,
+}
+
+impl From<StepCompletedV2> for StepCompleted {
+    fn from(old: StepCompletedV2) -> Self {
+        Self {
+            step: old.step,
+            attempt: old.attempt,
+            output: old.output,
+            artifacts: old.artifacts,
+            usage: old.usage,
+            cached: old.cached,
+            degraded: old.degraded,
+            transcript: old.transcript,
+            said: None,
         }
     }
 }

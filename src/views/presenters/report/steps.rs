@@ -14,6 +14,7 @@ use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::{Resolution, SkipReason, StepKind};
 use crate::events::time::Timestamp;
 use crate::kernel::{Blobs, Unreadable};
+use crate::workflow::answer;
 
 /// A step of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -56,9 +57,9 @@ pub struct StepReport {
     pub error: Option<Problem>,
     /// The files that it names as made.
     pub artifacts: Vec<String>,
-    /// What the agent says about its work.
+    /// What the agent says about its work, else the first line of its answer; none where that is no text.
     pub summary: Option<String>,
-    /// Numbers and other values that the agent counted.
+    /// Numbers, texts and truth values that the agent counted, as it says.
     pub metrics: BTreeMap<String, serde_json::Value>,
     /// How far its attempt says that it is, while one is made; null where none is, or says nothing.
     #[serde(default)]
@@ -141,10 +142,16 @@ pub(in crate::views) fn in_order(nodes: &Graph) -> Vec<&Node> {
 }
 
 pub(super) fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, Unreadable> {
-    let (artifacts, cached, degraded) = match &node.doing.phase {
-        StepPhase::Completed(done) => (done.artifacts.clone(), done.cached, done.degraded),
-        _ => (Vec::new(), false, false),
+    let done = match &node.doing.phase {
+        StepPhase::Completed(done) => Some(done),
+        _ => None,
     };
+    let said = done.and_then(|done| done.said.as_ref());
+    let output = node.output().map(|output: &Payload| blobs.json(output)).transpose()?.unwrap_or_default();
+    let metrics =
+        said.and_then(|said| said.metrics.as_ref()).map(|metrics| blobs.json(metrics)).transpose()?;
+    let metrics = metrics.and_then(|metrics| serde_json::from_str(metrics.text()).ok());
+    let summary = said.and_then(|said| said.summary.as_deref().map(str::to_owned));
     let agent = primary_agent(node);
     Ok(StepReport {
         id: node.id().clone(),
@@ -155,16 +162,16 @@ pub(super) fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, 
         child: node.child.as_ref().map(|child| child.run.clone()),
         attempts: node.attempts_now(),
         generation: node.generation,
-        cached,
-        degraded,
+        cached: done.is_some_and(|done| done.cached),
+        degraded: done.is_some_and(|done| done.degraded),
         tolerated: node.status() == "failed" && node.doing.phase == StepPhase::Failed { tolerated: true },
         settled: settled(node),
         input: None,
-        output: node.output().map(|output: &Payload| blobs.json(output)).transpose()?.unwrap_or_default(),
+        summary: summary.or_else(|| answer::first_line(&output)),
+        output,
         error: step_error(node),
-        artifacts,
-        summary: None,
-        metrics: BTreeMap::new(),
+        artifacts: done.map(|done| done.artifacts.clone()).unwrap_or_default(),
+        metrics: metrics.unwrap_or_default(),
         progress: None,
         started_at: node.started_at,
         ended_at: node.ended_at,

@@ -65,6 +65,7 @@ fn history() -> Vec<RunEvent> {
         cached: false,
         degraded: false,
         transcript: said(Written::Base64("/w==".to_owned())),
+        said: None,
     };
     let compensated = StepCompensated {
         step: step(),

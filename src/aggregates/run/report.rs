@@ -1,0 +1,70 @@
+//! What agents say of their work in their answers, as far as it counts.
+
+use std::sync::Arc;
+
+use super::Run;
+use super::advance::Advance;
+use super::child::is_made_by;
+use crate::events::json::{Json, Payload};
+use crate::events::problem::Code;
+use crate::events::run::{AttemptStarted, Said};
+use crate::events::text::printable;
+use crate::kernel::Draft;
+use crate::workflow::answer::{self, Status};
+use crate::workflow::definition::SHELL_AGENT;
+use crate::workflow::work::{Failure, Output};
+
+/// What an agent says of its work.
+pub(super) struct Report {
+    /// Whether it did the work in a lesser way.
+    pub(super) is_degraded: bool,
+    /// What it names as made.
+    pub(super) artifacts: Vec<String>,
+    said: answer::Said,
+}
+
+impl Report {
+    /// What is recorded of it: nothing that the output says itself.
+    pub(super) fn recorded(&self, draft: &mut Draft<'_, Run>, answer: &Json, output: &Json) -> Option<Said> {
+        let in_short = || answer::first_line(answer).filter(|_| output != answer);
+        let summary: Option<Arc<str>> = self.said.summary.clone().or_else(in_short).map(Into::into);
+        let metrics = (!self.said.metrics.is_empty()).then(|| Json::of(&self.said.metrics).ok()).flatten();
+        let metrics: Option<Payload> = metrics.map(|metrics| draft.payload(metrics));
+        (summary.is_some() || metrics.is_some()).then_some(Said { summary, metrics })
+    }
+}
+
+impl Advance<'_, '_> {
+    /// What an attempt says of its work.
+    pub(super) fn report(&self, attempt: &AttemptStarted, output: &Output) -> Report {
+        let said = said(attempt, output);
+        let mut artifacts = output.artifacts.clone();
+        let new = said.artifacts.iter().filter(|path| !output.artifacts.contains(path));
+        artifacts.extend(new.cloned());
+        Report { is_degraded: said.status == Some(Status::CompletedWithErrors), artifacts, said }
+    }
+
+    /// The failure of an attempt that answered, and says in its answer that it failed.
+    pub(super) fn says_it_failed(&self, attempt: &AttemptStarted, output: &Output) -> Option<Failure> {
+        let said = said(attempt, output);
+        if said.status != Some(Status::Failed) {
+            return None;
+        }
+        let why = said.error.or(said.summary).or_else(|| answer::first_line(&output.output));
+        let why = why.map(|why| format!(": {}", printable(&why))).unwrap_or_default();
+        Some(Failure::new(Code::AnswerSaysFailed, format!("its agent answered that it failed{why}")))
+    }
+}
+
+/// What an answer says of the work. A command of the workflow's own says by its exit status how it went: an object with a `status`
+/// may be what it was to find out, so that only a whole report counts.
+fn said(attempt: &AttemptStarted, output: &Output) -> answer::Said {
+    if is_made_by(&attempt.agent) {
+        return answer::Said::default();
+    }
+    let mut said = answer::read(&output.output);
+    if attempt.agent.as_str() == SHELL_AGENT && said.summary.is_none() {
+        said.status = None;
+    }
+    said
+}
