@@ -93,6 +93,78 @@ pub const TEMPLATES: &[Template] = &[
         shows: "bookings that are all made, or all taken back",
         files: files!("saga": "trip.yaml"),
     },
+    Template {
+        name: "audit",
+        shows: "an audit, its findings and a plan to move, by a Markdown chain",
+        files: files!(
+            "audit": "audit.md",
+            "answers.yaml",
+            "agents/estate_surveyor.md",
+            "agents/risk_analyst.md",
+            "agents/migration_planner.md",
+        ),
+    },
+    Template {
+        name: "incident",
+        shows: "an incident from triage to lessons, by a chain in which an agent hands over",
+        files: files!(
+            "incident": "incident.md",
+            "answers.yaml",
+            "agents/incident_commander.md",
+            "agents/incident_engineer.md",
+            "agents/database_specialist.md",
+        ),
+    },
+    Template {
+        name: "cost-review",
+        shows: "what something costs, and what can be saved, by a chain",
+        files: files!(
+            "cost-review": "cost-review.md",
+            "answers.yaml",
+            "agents/cost_analyst.md",
+            "agents/finance_partner.md",
+        ),
+    },
+    Template {
+        name: "security-review",
+        shows: "whether a change may go out, by a chain",
+        files: files!(
+            "security-review": "security-review.md",
+            "answers.yaml",
+            "agents/threat_modeller.md",
+            "agents/security_reviewer.md",
+        ),
+    },
+    Template {
+        name: "onboarding",
+        shows: "a new customer, from needs to a letter, by a chain",
+        files: files!(
+            "onboarding": "onboarding.md",
+            "answers.yaml",
+            "agents/account_manager.md",
+            "agents/onboarding_engineer.md",
+        ),
+    },
+    Template {
+        name: "data-quality",
+        shows: "what records are like, and what mends them, by a chain",
+        files: files!(
+            "data-quality": "data-quality.md",
+            "answers.yaml",
+            "agents/data_steward.md",
+            "agents/quality_auditor.md",
+        ),
+    },
+    Template {
+        name: "release-notes",
+        shows: "notes of a release, sorted, written and read, by a chain",
+        files: files!(
+            "release-notes": "release-notes.md",
+            "answers.yaml",
+            "agents/release_editor.md",
+            "agents/technical_writer.md",
+        ),
+    },
 ];
 
 /// The name of the template for who names none: the shortest that shows what Reenact is for.

@@ -7,7 +7,7 @@
 mod bind;
 mod files;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use files::{Checked, Family, Wrong};
@@ -52,6 +52,16 @@ impl Resolver {
         }
     }
 
+    /// A Markdown chain as a workflow file in YAML that says the same, and what is odd about it. All of it is checked, the agents
+    /// that it names too.
+    ///
+    /// # Errors
+    /// Everything that is wrong; [`Code::NoChain`] for a file that is no chain.
+    pub fn to_yaml(&self, path: &Path) -> Result<(String, Vec<Problem>), Vec<Problem>> {
+        let sources = files::Sources { config: &self.config, cwd: &self.cwd, registered: &self.registered };
+        files::to_yaml(&sources, path)
+    }
+
     fn folder(&self, spec: &RunSpec) -> PathBuf {
         spec.work_folder.as_ref().map_or_else(|| self.cwd.clone(), |folder| self.cwd.join(folder))
     }
@@ -73,7 +83,7 @@ impl Resolver {
     /// # Errors
     /// Everything that is wrong with what it is started with.
     pub fn settle(&self, spec: RunSpec, family: Family) -> Result<(RunSpec, Vec<Problem>), Vec<Problem>> {
-        let Family { root, children, mut warnings } = family;
+        let Family { root, children, mut warnings, .. } = family;
         let definition = &root.definition;
         let input = check_input(definition.input.as_ref(), &spec.input)?;
         warnings.extend(undeclared(definition, &input));

@@ -200,6 +200,7 @@ impl Call {
 const fn read(document: Document) -> &'static str {
     match document {
         Document::Workflows => "docs/workflows.md says what a workflow file may hold",
+        Document::Chains => "docs/chains.md says what a Markdown chain may hold",
         Document::Agents => "docs/agents.md says what its definition may hold",
         Document::Limits => "docs/limits.md says how long what may be",
         Document::Handoffs => "docs/handoffs.md says how agents hand over, and to whom",

@@ -143,6 +143,8 @@ pub(super) enum Verb {
     Messages(MessagesArguments),
     /// Check workflow files; nothing runs
     Validate(ValidateArguments),
+    /// Print a Markdown chain as a workflow file in YAML that does the same
+    Convert(ConvertArguments),
     /// Print the JSON Schema of workflow files, for editors
     Schema,
     /// Prove that the store is whole
@@ -198,6 +200,7 @@ impl Verb {
             Self::Context(ContextArguments { verb: ContextVerb::Set(_) })
             | Self::Messages(MessagesArguments { verb: Some(_), .. }) => Reach::Acts,
             Self::Validate(_)
+            | Self::Convert(_)
             | Self::Schema
             | Self::Trust(_)
             | Self::Init(_)
@@ -252,6 +255,12 @@ pub(super) struct ValidateArguments {
     /// The files of the workflows
     #[arg(required = true)]
     pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConvertArguments {
+    /// The file of the chain
+    pub(super) file: PathBuf,
 }
 
 #[derive(Debug, Args)]

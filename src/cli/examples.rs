@@ -179,6 +179,13 @@ const EXAMPLES: &[Examples] = &[
     ),
     (&["validate"], &[("reenact validate trip.yaml", "what is wrong with it, with line and column")]),
     (
+        &["convert"],
+        &[(
+            "reenact convert diagnosis.md > diagnosis.yaml",
+            "write a Markdown chain as YAML, to change more of it",
+        )],
+    ),
+    (
         &["schema"],
         &[("reenact schema > workflow.schema.json", "let an editor complete and check workflow files")],
     ),

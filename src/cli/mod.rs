@@ -26,6 +26,7 @@ mod completions;
 mod config;
 mod context;
 mod control;
+mod convert;
 mod doctor;
 mod dry_run;
 mod examples;
@@ -375,6 +376,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Context(arguments) => context::context(scene, arguments).await,
         Verb::Messages(arguments) => messages::messages(scene, arguments).await,
         Verb::Validate(arguments) => validate::validate(scene, &arguments),
+        Verb::Convert(arguments) => convert::convert(scene, &arguments),
         Verb::Schema => schema::schema(scene),
         Verb::Verify => verify::verify(scene).await,
         Verb::Trust(arguments) => trust::trust(scene, arguments),

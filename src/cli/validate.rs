@@ -11,6 +11,8 @@ use super::{Exit, Scene};
 use crate::api::start::Wrong;
 use crate::api::wording::Worded;
 use crate::events::problem::Problem;
+use crate::workflow::definition::Definition;
+use crate::workflow::parse::Subtask;
 
 /// The JSON that `validate --json` prints.
 #[derive(Clone, Serialize)]
@@ -23,6 +25,30 @@ struct Validated {
 struct Workflow {
     /// The number of its steps; 0 of one that cannot be read.
     steps: usize,
+    /// What a Markdown chain says of its subtasks, as far as it can be read; left out of other files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    subtasks: Vec<OfSubtask>,
+}
+
+/// The JSON of a subtask.
+#[derive(Clone, Serialize)]
+struct OfSubtask {
+    name: String,
+    /// The agent that does it, as it calls itself where it was found.
+    agent: Option<String>,
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+    /// In characters, before anything is filled in.
+    prompt_length: usize,
+}
+
+impl OfSubtask {
+    fn of(subtask: Subtask, found: Option<&Definition>) -> Self {
+        let Subtask { step, name, agent, inputs, outputs, prompt_length } = subtask;
+        let found = found.and_then(|definition| definition.step(&step)?.agent());
+        let agent = found.or(agent).map(|agent| agent.to_string());
+        Self { name, agent, inputs, outputs, prompt_length }
+    }
 }
 
 impl Worded for Validated {
@@ -42,9 +68,11 @@ pub(super) fn validate(scene: &Scene, arguments: &ValidateArguments) -> Result<E
 }
 
 fn check_one(scene: &Scene, path: &Path) -> CheckedFile<Workflow> {
-    let (ok, steps, errors, warnings) = match scene.check(path) {
-        Ok(family) => (true, family.root.definition.steps.len(), Vec::new(), family.warnings),
-        Err(Wrong { errors, warnings }) => (false, 0, errors, warnings),
+    let (found, errors, warnings, subtasks) = match scene.check(path) {
+        Ok(family) => (Some(family.root.definition), Vec::new(), family.warnings, family.subtasks),
+        Err(Wrong { errors, warnings, subtasks }) => (None, errors, warnings, subtasks),
     };
-    CheckedFile { file: path.display().to_string(), ok, holds: Workflow { steps }, errors, warnings }
+    let subtasks = subtasks.into_iter().map(|subtask| OfSubtask::of(subtask, found.as_ref())).collect();
+    let holds = Workflow { steps: found.as_ref().map_or(0, |found| found.steps.len()), subtasks };
+    CheckedFile { file: path.display().to_string(), ok: found.is_some(), holds, errors, warnings }
 }

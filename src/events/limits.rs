@@ -25,6 +25,7 @@
 //! | dead messages that can be sent again | [`DEAD_MESSAGES_MAX`] | the oldest can only be looked at |
 //! | how long a lock is granted | [`LEASE_MAX`] | is refused |
 //! | name and tags of a run, in its row | [`RUN_LABELS_BYTES_MAX`] | are refused before the run starts |
+//! | subtasks of a Markdown chain, variables of one, their names, and how often they are used | [`CHAIN_SUBTASKS_MAX`], [`CHAIN_VARIABLES_MAX`], [`CHAIN_VARIABLE_CHARS_MAX`], [`CHAIN_USES_MAX`] | the chain is refused |
 
 use std::time::Duration;
 
@@ -122,3 +123,15 @@ pub const DEAD_MESSAGES_MAX: usize = 10_000;
 
 /// The longest word by which messages belong together, and the longest name of a type, in bytes.
 pub const MESSAGE_WORDS_BYTES_MAX: usize = 200;
+
+/// How many subtasks a Markdown chain has. A person who writes more than a few dozen of them by hand writes a program.
+pub const CHAIN_SUBTASKS_MAX: usize = 1_000;
+
+/// How many variables one subtask of a chain declares to use, or to answer.
+pub const CHAIN_VARIABLES_MAX: usize = 256;
+
+/// The longest name of a variable of a chain, in characters: as long as the id of a step.
+pub const CHAIN_VARIABLE_CHARS_MAX: usize = 64;
+
+/// How often the prompts of a chain use variables, together: each use is an expression that is compiled.
+pub const CHAIN_USES_MAX: usize = 10_000;

@@ -1,6 +1,8 @@
 //! What can go wrong, as a person or program is told: a stable code, a class that says what to do, a sentence.
 
 mod remedy;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -210,13 +212,20 @@ codes! {
     InTheWay = "RE-1120", Validation, "A file that would be made is there already", "name another folder, or move away what is there";
     FileNotMade = "RE-1121", Validation, "A file cannot be written", "check the folder and its permissions, and whether there is room";
 
+    NoSubtasks = "RE-1122", Validation, "A Markdown chain without subtasks", "begin each with a heading: `### Subtask 1: NAME`";
+    BrokenFence = "RE-1123", Validation, "A block of a Markdown chain is not closed",
+        "close it with a bare fence; inside of a block a fence with a language opens another, and a bare one closes the innermost";
+    BadSubtask = "RE-1124", Validation, "A subtask of a Markdown chain lacks something, or says it twice", (Read(Document::Chains));
+    ChainAdvice = "RE-1125", Validation, "A Markdown chain says what is allowed, and harder to run or to keep", (Read(Document::Chains));
+    NoChain = "RE-1126", Validation, "A file that should be a Markdown chain is none", "name a file that ends in `.md`";
+
     // 12: expressions and input
     BadExpression = "RE-1201", Validation, "An expression that does not parse", "expressions are minijinja", (Read(Document::Workflows));
     UnknownName = "RE-1202", Validation, "A name that an expression cannot know",
         "there are `input`, `steps.ID.output`, `steps.ID.status`, `steps.ID.attempts`, `run.id`, `env.NAME`, in a fan-out `item` and `index`, in a `compensate` `output` and `outcome`, in an `until` `output` and `round`, in the `output` of a step `output`";
     BadInput = "RE-1203", Validation, "The input does not fit its schema", "the workflow's `input` says what is wanted";
     ExpressionFailed = "RE-1204", Validation, "An expression failed on these values", "check the values that it uses", (LookAtRun(Look::Outputs));
-    NoOutput = "RE-1205", Dependency, "An expression uses the output of a step that has none",
+    NoOutput = "RE-1205", Dependency, "An expression uses the output of a step that has none, or a value that is `needed` and not there",
         "test it first, as in `if: steps.ID.status == 'completed'`";
     QuotedValue = "RE-1206", Validation, "A value of a shell command stands where its quotes would not protect it",
         "let it be a word of its own, without your quotes; or give the step `env: {NAME: …}` and write `\"$NAME\"` there (`$NAME` in a here-document, whose end then has no quotes: `<<EOF`); `| raw` inserts a value as it is";
@@ -244,6 +253,8 @@ codes! {
         "name another agent", UnpauseAgent;
     NobodyAsked = "RE-1311", Validation, "Something was asked, and nothing says of which agent",
         "name the agent, or set `default_agent` in the configuration";
+    AgentStandsIn = "RE-1313", Validation, "A Markdown chain names an agent that is not there, and the default agent does its work",
+        "add that agent, or name the one that is meant";
     LooseFrontMatter = "RE-1312", Validation, "The front matter of an agent's file is no YAML, and was read all the same",
         "put texts that hold `: ` in quotes";
     UnknownFunction = "RE-1305", Validation, "No function of that name is registered",
@@ -472,23 +483,4 @@ pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .filter(|(distance, name)| *distance <= 1 + name.len().max(wrong.len()) / 4)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_code_stands_for_two_things() {
-        let mut texts: Vec<_> = Code::ALL.iter().map(|code| code.text()).collect();
-        texts.sort_unstable();
-        texts.dedup();
-        assert_eq!(texts.len(), Code::ALL.len());
-    }
-
-    #[test]
-    fn the_nearest_name_is_one_that_could_be_meant() {
-        assert_eq!(nearest("nedes", ["needs", "run"]), Some("needs"));
-        assert_eq!(nearest("banana", ["needs", "run"]), None);
-    }
 }

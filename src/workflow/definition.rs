@@ -152,6 +152,9 @@ pub struct Step {
     /// The agent that does it when its own agent has failed for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Fallback>,
+    /// The agents to which its own may hand it over, whatever that one says of handoffs; none where only that counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handoffs: Option<Vec<AgentName>>,
     /// How much it matters that it is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub criticality: Option<Criticality>,
@@ -190,6 +193,8 @@ pub enum AgentRole {
     FallsBack,
     /// To undo the step.
     Undoes,
+    /// To go on with it where its agent hands it over.
+    TakesOver,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -331,9 +336,13 @@ impl Step {
     }
 
     /// Sets the agent that does or undoes the step to the agent that it names already, in the agent's own
-    /// spelling. A step that names no agent for that stays as it is.
+    /// spelling. A step that names no agent for that stays as it is. Of those that may take it over, the one of that name is
+    /// meant.
     pub fn set_agent(&mut self, role: AgentRole, name: &AgentName) {
         let named = match role {
+            AgentRole::TakesOver => {
+                self.handoffs.iter_mut().flatten().find(|named| named.key() == name.key())
+            }
             AgentRole::Does => self.does.agent_mut(),
             AgentRole::Undoes => self.compensate.as_mut().and_then(|compensate| compensate.does.agent_mut()),
             AgentRole::FallsBack => self.fallback.as_mut().map(|fallback| &mut fallback.agent),

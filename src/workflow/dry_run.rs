@@ -222,7 +222,7 @@ impl Known {
     fn step(&mut self, step: &Step) -> DryStep {
         let condition = step.condition.as_ref().map(|condition| self.condition(condition));
         let mut skipped = match &condition {
-            Some((_, Some(RenderError::NoOutput(_)))) => Some("dependency"),
+            Some((_, Some(error))) if error.skips().is_some() => Some("dependency"),
             Some((Condition { outcome: Some(false), .. }, _)) => Some("if"),
             _ => None,
         };
@@ -238,7 +238,7 @@ impl Known {
             task.error = task.error.or(error.clone());
         }
         task.error = failed.or(task.error);
-        if skipped.is_none() && matches!(why, Some(RenderError::NoOutput(_))) {
+        if skipped.is_none() && why.is_some_and(|why| why.skips().is_some()) {
             skipped = Some("dependency");
         }
         if skipped.is_some() {

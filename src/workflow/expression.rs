@@ -38,6 +38,7 @@ struct Compiled {
     source: String,
     references: References,
     raw: bool,
+    needed: bool,
     /// The compiled program, or why the source does not compile.
     program: Result<minijinja::Expression<'static, 'static>, BadExpression>,
 }
@@ -59,6 +60,9 @@ pub enum RenderError {
     /// It uses the output of a step that has none.
     #[error("it uses the output of `{0}`, which has none")]
     NoOutput(StepId),
+    /// It names a value by `| needed` that is not there.
+    #[error("{0}")]
+    Lacking(String),
     /// It failed, and would fail on the same values whenever it is tried.
     #[error("{0}")]
     Failed(String),
@@ -68,11 +72,23 @@ pub enum RenderError {
 }
 
 impl RenderError {
+    /// Why a step that uses it is skipped, in a sentence; none where it fails.
+    pub fn skips(&self) -> Option<String> {
+        match self {
+            Self::NoOutput(of) => Some(format!("it uses the output of step `{of}`, which has none")),
+            Self::Lacking(why) => Some(why.clone()),
+            Self::Failed(_) | Self::NotAList(_) => None,
+        }
+    }
+
     /// The same as a problem that people are told.
     pub fn problem(&self) -> Problem {
         match self {
             Self::NoOutput(step) => Problem::new(Code::NoOutput, self.to_string())
                 .hint(format!("test it first, as in `if: steps['{step}'].status == 'completed'`")),
+            Self::Lacking(_) => {
+                Problem::new(Code::NoOutput, self.to_string()).hint("see what the step before it answered")
+            }
             Self::Failed(_) => Problem::new(Code::ExpressionFailed, self.to_string()),
             Self::NotAList(_) => Problem::new(Code::NotAList, self.to_string()),
         }
@@ -102,8 +118,9 @@ impl Expression {
         }
         let program = engine::compile(source, &names, operators.ok())
             .map_err(|why| BadExpression::Syntax(sentence(&why)))?;
-        let (references, raw) = (references(&names), names.raw);
-        Ok(Self(Arc::new(Compiled { source: source.to_owned(), references, raw, program: Ok(program) })))
+        let (references, raw, needed) = (references(&names), names.raw, names.needed);
+        let (source, program) = (source.to_owned(), Ok(program));
+        Ok(Self(Arc::new(Compiled { source, references, raw, needed, program })))
     }
 
     /// Compiles a source that was recorded. An older version may have taken one that is too deep: that one
@@ -116,7 +133,8 @@ impl Expression {
             Err(why @ BadExpression::TooDeep(_)) => {
                 let references = References::default();
                 let source = source.trim().to_owned();
-                Ok(Self(Arc::new(Compiled { source, references, raw: false, program: Err(why) })))
+                let (raw, needed, program) = (false, false, Err(why));
+                Ok(Self(Arc::new(Compiled { source, references, raw, needed, program })))
             }
             read => read,
         }
@@ -179,10 +197,14 @@ impl Expression {
     pub(super) fn value(&self, view: &View) -> Result<Value, RenderError> {
         let undefined = |what: &str| match view.missing() {
             Some(step) => RenderError::NoOutput(step),
-            None => match undefined::there_is(self.source(), view) {
-                Some(there_is) => self.failed(format!("{what} is not defined ({there_is})")),
-                None => self.failed(format!("{what} is not defined")),
-            },
+            None => {
+                let there_is = undefined::there_is(self.source(), view);
+                let there_is = there_is.map(|there_is| format!(" ({there_is})")).unwrap_or_default();
+                match self.0.needed {
+                    true => RenderError::Lacking(format!("{what} is needed, and is not there{there_is}")),
+                    false => self.failed(format!("{what} is not defined{there_is}")),
+                }
+            }
         };
         budget::begin();
         let program = self.0.program.as_ref().map_err(|why| self.failed(why))?;

@@ -2,6 +2,7 @@
 //!
 //! - [`retry`]: when a failed attempt is followed by another
 //! - [`definition`]: a workflow as its file defines it, checked, with every default filled in
+//! - [`chain`]: from a Markdown chain to the same
 //! - [`parse`]: from a file's text to a definition, or to everything that is wrong with it
 //! - [`input`]: the input of a run, from arguments, checked against its schema
 //! - [`schema`]: JSON Schemas
@@ -23,6 +24,7 @@
 
 pub(crate) mod answer;
 pub mod approval;
+pub mod chain;
 pub mod definition;
 pub mod dry_run;
 pub mod envelope;

@@ -11,7 +11,6 @@ use self::names::{Around, Checker};
 use self::phases::Phases;
 use self::shared::Contexts;
 use self::steps::Draft;
-use self::tree::{Tree, Value};
 use self::values::{Use, Values};
 use super::definition::{AgentRole, Definition, Limits, OnFailure, STEPS_MAX, Step, Steps};
 use super::schema::Schema;
@@ -25,6 +24,7 @@ mod defaults;
 mod diagnostics;
 mod foreign;
 mod gates;
+mod handoffs;
 mod json_schema;
 mod keys;
 mod kinds;
@@ -50,6 +50,7 @@ pub use data::data;
 pub use json_schema::json_schema;
 pub use plan::{PlanScope, plan};
 pub use script::script;
+pub(super) use tree::{Tree, Value};
 
 /// The longest workflow file, in bytes: a longer one is data, and belongs into an input or a file
 /// that a step reads.
@@ -76,7 +77,7 @@ pub struct Parsed {
 }
 
 /// What could be read of a file. The files and agents that it names may have further problems.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Partly {
     /// What the file says; none if something is wrong with it.
     pub read: Option<Parsed>,
@@ -88,6 +89,25 @@ pub struct Partly {
     pub agents: Vec<NamedAgent>,
     /// The same as in [`Parsed`].
     pub children: Vec<NamedChild>,
+    /// What a Markdown chain says of its subtasks, as far as it could be read; empty of other files.
+    pub subtasks: Vec<Subtask>,
+}
+
+/// A subtask of a Markdown chain, as its file says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subtask {
+    /// The step that it is.
+    pub step: StepId,
+    /// What its heading calls it.
+    pub name: String,
+    /// The agent that does it, as the file spells it; none if the file names none, and nobody stands in.
+    pub agent: Option<AgentName>,
+    /// The names of the variables that it declares to use.
+    pub inputs: Vec<String>,
+    /// The names of the variables that it declares to answer.
+    pub outputs: Vec<String>,
+    /// How long its prompt is, in characters, before anything is filled in.
+    pub prompt_length: usize,
 }
 
 /// An agent that a step names, with the place.
@@ -101,6 +121,8 @@ pub struct NamedAgent {
     pub role: AgentRole,
     /// The place of the name in the file.
     pub at: SourceLocation,
+    /// Whether the configured `default_agent` stands in for it if there is no agent of that name: so it is in a Markdown chain.
+    pub or_default: bool,
 }
 
 /// A workflow file that a step names, with the place.
@@ -123,6 +145,8 @@ pub struct Known<'a> {
     pub fallback_attempts: u32,
     /// What applies to steps whose file does not say.
     pub defaults: Option<&'a StepDefaults>,
+    /// The agent that does the subtasks of a Markdown chain that name none.
+    pub default_agent: Option<&'a AgentName>,
 }
 
 /// What applies to the steps of every workflow, unless the step or the workflow's `defaults` say otherwise.
@@ -164,10 +188,7 @@ pub fn parse(text: &str, file: &str, known: &Known<'_>) -> Result<Parsed, Vec<Pr
 
 /// Reads as much of a workflow as possible, to report all that is wrong with it and with what it names.
 pub fn read(text: &str, file: &str, known: &Known<'_>) -> Partly {
-    let nothing = |problem: Problem| {
-        let (warnings, agents, children) = Default::default();
-        Partly { read: None, problems: vec![problem], warnings, agents, children }
-    };
+    let nothing = |problem: Problem| Partly { problems: vec![problem], ..Partly::default() };
     if text.len() > FILE_BYTES_MAX {
         let message =
             format!("the file has {} bytes, and no more than {FILE_BYTES_MAX} are read", text.len());
@@ -178,8 +199,13 @@ pub fn read(text: &str, file: &str, known: &Known<'_>) -> Partly {
         Ok(tree) => tree,
         Err(problem) => return nothing(problem),
     };
+    of_tree(&tree, text, file, known)
+}
+
+/// Reads a workflow of which a tree was made, with the places of what it was made of: `text` is the text of that file.
+pub(super) fn of_tree(tree: &Tree, text: &str, file: &str, known: &Known<'_>) -> Partly {
     let mut report = Diagnostics::new(file, text);
-    let (read, (agents, children)) = workflow(&mut report, &tree, file, known).unwrap_or_default();
+    let (read, (agents, children)) = workflow(&mut report, tree, file, known).unwrap_or_default();
     let by_place = |problem: &Problem| problem.at.as_ref().map(|at| (at.line, at.column));
     report.problems.sort_by_key(by_place);
     report.warnings.sort_by_key(by_place);
@@ -189,7 +215,7 @@ pub fn read(text: &str, file: &str, known: &Known<'_>) -> Partly {
         text: Some(Hash::of(text.as_bytes())),
         ..read
     });
-    Partly { read, problems, warnings, agents, children }
+    Partly { read, problems, warnings, agents, children, subtasks: Vec::new() }
 }
 
 const KEYS: Keys = Keys {
@@ -245,6 +271,7 @@ const OF_ONE_STEP: &[(&str, &str)] = &[
     ("at_most_once", ONE_STEP),
     ("approve", ONE_STEP),
     ("fallback", ONE_STEP),
+    ("handoffs", ONE_STEP),
     ("optional", ONE_STEP),
     ("repeat", ONE_STEP),
     ("phase", ONE_STEP),

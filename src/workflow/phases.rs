@@ -138,6 +138,7 @@ fn gate(phase: &str, approval: &Approval) -> Step {
         cwd: None,
         compensate: None,
         nothing_to_undo: false,
+        handoffs: None,
         fallback: None,
         criticality: None,
         repeat: None,

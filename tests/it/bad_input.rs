@@ -144,7 +144,7 @@ fn a_file_that_cannot_be_read_is_named() {
     sandbox.write("noise.yaml", [0xff, 0xfe, 0x00, 0x80]);
     assert_eq!(refused(&sandbox, &["run", "noise.yaml"])["code"], "RE-1102");
     sandbox.write("chain.md", "### Subtask 1: A");
-    assert_eq!(refused(&sandbox, &["run", "chain.md"])["code"], "RE-1007");
+    assert_eq!(refused(&sandbox, &["run", "chain.md"])["code"], "RE-1124");
     assert_eq!(refused(&sandbox, &["run", "."])["code"], "RE-1101");
     assert!(!sandbox.data().exists());
 }

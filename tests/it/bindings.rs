@@ -113,7 +113,7 @@ fn what_is_no_file_of_a_workflow_is_no_child() {
     sandbox.write("chain.md", "# A chain\n");
     sandbox.write("sub/x", "");
     of("chain.md");
-    refused(&sandbox, "w.yaml", ("RE-1116", "w.yaml", 3, 15, "Markdown"));
+    refused(&sandbox, "w.yaml", ("RE-1122", "chain.md", 1, 1, "no subtasks"));
     of("sub");
     refused(&sandbox, "w.yaml", ("RE-1116", "w.yaml", 3, 15, "directory"));
 }

@@ -2,6 +2,7 @@
 
 mod agents_page;
 mod bank;
+mod chains_page;
 #[path = "../../examples/embed.rs"]
 mod embed;
 mod fan_out;

@@ -2,6 +2,7 @@
 //! minute. A line is `name metric value`; values are medians of the rounds. See `docs/performance.md`.
 
 mod baseline;
+mod chains;
 mod embedded;
 mod engine;
 mod families;
@@ -240,6 +241,9 @@ async fn of_what_is_there(
     }
     if arguments.wants("validate") {
         grown::validate(figures, &beside()?.join("reenact"), dir, 10 * sizes.grown)?;
+    }
+    if arguments.wants("chains") {
+        chains::validate(figures, &beside()?.join("reenact"), dir, sizes.grown)?;
     }
     if arguments.wants("cold") {
         let append = || arguments.baseline(|| append_p50_us(dir, sizes.appends));

@@ -330,12 +330,10 @@ impl<'d, 'a> Advance<'d, 'a> {
 
     /// A step cannot start: it uses what is not there, or an expression fails.
     fn hinder(&mut self, place: StepIndex, hindrance: StartError) -> Result<(), RunRejection> {
-        match hindrance.of_the_step()? {
-            RenderError::NoOutput(of) => {
-                let message = format!("it uses the output of step `{of}`, which has none");
-                self.skip(place, SkipReason::Dependency, message)
-            }
-            error => {
+        let error = hindrance.of_the_step()?;
+        match error.skips() {
+            Some(message) => self.skip(place, SkipReason::Dependency, message),
+            None => {
                 let problem = error.problem();
                 self.fail(place, problem.class, problem.code, problem.message)
             }

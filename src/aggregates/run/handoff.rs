@@ -103,12 +103,12 @@ impl Advance<'_, '_> {
             return Err(misplaced("it hands over beside a plan: only one of the two can be done").into());
         }
         let handoff = Handoff::read(declaration)?;
-        let to = self.handed_to(&attempt.agent, &handoff.to)?;
+        let step = self.template(place)?;
+        let to = self.handed_to(&attempt.agent, &handoff.to, step.handoffs.as_ref())?;
         let (first, chain) = run.chain(place, &attempt.agent)?;
         self.goes_on(first, &chain, &to, &handoff)?;
         let work = self.draft.json(&attempt.input, self.moment)?;
         let work: Work = serde_json::from_str(work.text()).map_err(|_| Impossible::NoJson(place.number()))?;
-        let step = self.template(place)?;
         let link = Link {
             step: &step,
             is_handed: place != run.chain_begins(place),
@@ -132,15 +132,22 @@ impl Advance<'_, '_> {
         Ok(HandOver { handoff, to, added, definition })
     }
 
-    /// The agent that is meant, as it calls itself: one that the run knows and to which this one may hand over.
-    fn handed_to(&self, from: &AgentName, wanted: &AgentName) -> Result<AgentName, Hindrance> {
+    /// The agent that is meant, as it calls itself: one that the run knows and to which this one may hand over. A step that
+    /// says to whom, says it for every agent that does it.
+    fn handed_to(
+        &self,
+        from: &AgentName,
+        wanted: &AgentName,
+        of_step: Option<&Vec<AgentName>>,
+    ) -> Result<AgentName, Hindrance> {
         let run = self.draft.state();
         let about = run.about().ok_or(Impossible::NotBegun)?;
-        let allowed = match run.agent(from) {
-            Some(definition) => {
+        let allowed = match (of_step, run.agent(from)) {
+            (Some(of_step), _) => Some(of_step.clone()),
+            (None, Some(definition)) => {
                 self.draft.value::<MayHandOver, _>(&definition.hash, self.moment)?.handoffs.clone()
             }
-            None => None,
+            (None, None) => None,
         };
         let may = |name: &AgentName| {
             allowed.as_ref().is_none_or(|allowed| allowed.iter().any(|may| may.key() == name.key()))

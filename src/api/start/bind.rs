@@ -30,7 +30,9 @@ pub(super) fn agents(
     catalog: &Catalog,
     config: &Config,
 ) -> Result<Bound, (Vec<Problem>, Vec<Problem>)> {
-    let mut binding = Binding { catalog, found: Vec::new(), names: BTreeSet::new(), warnings: Vec::new() };
+    let default_agent = config.default_agent.as_ref();
+    let (found, names, warnings) = Default::default();
+    let mut binding = Binding { catalog, default_agent, found, names, warnings };
     let mut errors = Vec::new();
     for named in &partly.agents {
         let step = partly.read.as_mut().and_then(|parsed| {
@@ -39,6 +41,7 @@ pub(super) fn agents(
         });
         let bound = match step {
             Some((step, undecided)) => binding.bind(step, named, undecided, config.run.max_fallback_attempts),
+            None if named.role == AgentRole::TakesOver && binding.default_for(named).is_some() => Ok(()),
             None => binding.find_named(named).map(drop),
         };
         errors.extend(bound.err());
@@ -92,6 +95,7 @@ fn never_skipped(step: &StepId) -> Problem {
 
 struct Binding<'a> {
     catalog: &'a Catalog,
+    default_agent: Option<&'a AgentName>,
     found: Vec<AgentDefinition>,
     names: BTreeSet<AgentName>,
     warnings: Vec<Problem>,
@@ -108,7 +112,16 @@ impl<'a> Binding<'a> {
         fallback_attempts: u32,
     ) -> Result<(), Problem> {
         let placed = |problem| placed(problem, &named.at).step(&named.step);
-        let agent = self.find_named(named)?;
+        let agent = match (self.find_named(named), self.default_for(named), &mut step.handoffs) {
+            // Nobody stands in for one who might go on: the first one does it all.
+            (Err(problem), Some(_), Some(handoffs)) if named.role == AgentRole::TakesOver => {
+                handoffs.retain(|other| other.key() != named.agent.key());
+                let message = format!("{}: nobody can hand over to it", problem.message);
+                self.warnings.push(placed(Problem::new(Code::AgentStandsIn, message)));
+                return Ok(());
+            }
+            (found, ..) => found?,
+        };
         step.set_agent(named.role, &agent.name);
         if named.role != AgentRole::Does {
             return Ok(());
@@ -135,7 +148,21 @@ impl<'a> Binding<'a> {
 
     /// The agent that a step names; what is wrong with it stands where it is named.
     fn find_named(&mut self, named: &NamedAgent) -> Result<&'a AgentDefinition, Problem> {
-        self.find(&named.agent).map_err(|problem| placed(problem, &named.at).step(&named.step))
+        let found = match (self.find(&named.agent), self.default_for(named)) {
+            (Err(problem), Some(stands_in)) if named.role == AgentRole::Does => {
+                let message = format!("{}: the default agent `{stands_in}` does it", problem.message);
+                let warning = Problem::new(Code::AgentStandsIn, message).hint(problem.remedies);
+                self.warnings.push(placed(warning, &named.at).step(&named.step));
+                self.find(stands_in)
+            }
+            (found, _) => found,
+        };
+        found.map_err(|problem| placed(problem, &named.at).step(&named.step))
+    }
+
+    /// The agent that stands in where one is named that is not there. One whose file is broken is there.
+    fn default_for(&self, named: &NamedAgent) -> Option<&'a AgentName> {
+        self.default_agent.filter(|_| named.or_default && !self.catalog.has(&named.agent))
     }
 
     /// The agent of that name, which is then among those that were found.

@@ -12,9 +12,10 @@ use crate::events::problem::{Code, Problem, SourceLocation};
 use crate::executors::AgentDefinition;
 use crate::executors::discovery::Catalog;
 use crate::text_file::{self, Kind};
+use crate::workflow::chain;
 use crate::workflow::definition::{AgentRole, Definition, Does, Source, Step};
 use crate::workflow::input::check_input;
-use crate::workflow::parse::{self, Known, NamedAgent, NamedChild, Parsed, Partly};
+use crate::workflow::parse::{self, Known, NamedAgent, NamedChild, Parsed, Partly, Subtask};
 
 /// Workflows are not started deeper inside each other. Whoever needs more has most likely made a mistake, and each level
 /// is a run of its own.
@@ -37,11 +38,13 @@ pub struct Wrong {
     pub errors: Vec<Problem>,
     /// What is odd about them, and keeps nothing from being run.
     pub warnings: Vec<Problem>,
+    /// The subtasks of a Markdown chain, as far as it could be read; empty of other files.
+    pub subtasks: Vec<Subtask>,
 }
 
 impl Wrong {
     pub(super) fn of(problem: Problem) -> Self {
-        Self { errors: vec![problem], warnings: Vec::new() }
+        Self { errors: vec![problem], warnings: Vec::new(), subtasks: Vec::new() }
     }
 }
 
@@ -53,6 +56,8 @@ pub struct Family {
     pub children: Vec<(String, Checked)>,
     /// What is odd about them, and keeps nothing from being run.
     pub warnings: Vec<Problem>,
+    /// The subtasks of a Markdown chain; empty of other files.
+    pub subtasks: Vec<Subtask>,
 }
 
 /// The places where workflows and agents are looked for.
@@ -76,6 +81,22 @@ pub(super) fn check(sources: &Sources<'_>, path: &Path, folder: Option<&Path>) -
     let beside = || whole.parent().unwrap_or(sources.cwd).to_path_buf();
     let folder = folder.map_or_else(beside, |folder| sources.cwd.join(folder));
     Reader::new(sources).root(partly, &whole, &shown, folder)
+}
+
+/// A Markdown chain as YAML, with what is odd about it.
+///
+/// # Errors
+/// Everything that is wrong; [`Code::NoChain`] for a file that is no chain.
+pub(super) fn to_yaml(sources: &Sources<'_>, path: &Path) -> Result<(String, Vec<Problem>), Vec<Problem>> {
+    let shown = path.display().to_string();
+    let whole = text_file::whole_path(&sources.cwd.join(path), &shown).map_err(|problem| vec![problem])?;
+    if !is_chain(&whole, &shown) {
+        return Err(vec![Problem::new(Code::NoChain, format!("`{shown}` is no Markdown chain"))]);
+    }
+    let family = check(sources, path, None).map_err(|wrong| wrong.errors)?;
+    let text = text_file::read(&whole, &shown, Kind::Workflow).map_err(|problem| vec![problem])?;
+    let yaml = chain::to_yaml(&text, &shown, &known(sources.config), &family.root.definition)?;
+    Ok((yaml, family.warnings))
 }
 
 /// The same of a text that could be a file.
@@ -126,7 +147,7 @@ fn partly(definition: Definition) -> Partly {
         text: None,
         undecided: BTreeSet::new(),
     };
-    Partly { read: Some(parsed), problems: Vec::new(), warnings: Vec::new(), agents, children }
+    Partly { read: Some(parsed), agents, children, ..Partly::default() }
 }
 
 fn named_agents(step: &Step) -> Vec<NamedAgent> {
@@ -138,8 +159,9 @@ fn named_agents(step: &Step) -> Vec<NamedAgent> {
     let falls_back = step.fallback.as_ref().map(|fallback| fallback.agent.clone());
     let named =
         [(AgentRole::Does, of(&step.does)), (AgentRole::Undoes, undoes), (AgentRole::FallsBack, falls_back)];
-    let named = named.into_iter().filter_map(|(role, agent)| {
-        Some(NamedAgent { agent: agent?, step: step.id.clone(), role, at: nowhere() })
+    let taking_over = step.handoffs.iter().flatten().map(|name| (AgentRole::TakesOver, Some(name.clone())));
+    let named = named.into_iter().chain(taking_over).filter_map(|(role, agent)| {
+        Some(NamedAgent { agent: agent?, step: step.id.clone(), role, at: nowhere(), or_default: false })
     });
     named.collect()
 }
@@ -175,13 +197,20 @@ impl<'a> Reader<'a> {
     }
 
     /// Checks what is run, and all that it names.
-    fn root(mut self, partly: Partly, whole: &Path, shown: &str, folder: PathBuf) -> Result<Family, Wrong> {
+    fn root(
+        mut self,
+        mut partly: Partly,
+        whole: &Path,
+        shown: &str,
+        folder: PathBuf,
+    ) -> Result<Family, Wrong> {
+        let subtasks = std::mem::take(&mut partly.subtasks);
         match self.workflow(partly, whole, shown, folder) {
             Some(root) if self.errors.is_empty() => {
                 let children = self.children.into_iter().filter_map(|(file, child)| Some((file, child?)));
-                Ok(Family { root, children: children.collect(), warnings: self.warnings })
+                Ok(Family { root, children: children.collect(), warnings: self.warnings, subtasks })
             }
-            _ => Err(Wrong { errors: self.errors, warnings: self.warnings }),
+            _ => Err(Wrong { errors: self.errors, warnings: self.warnings, subtasks }),
         }
     }
 
@@ -338,19 +367,26 @@ fn takes(child: &Definition, parent: &Definition, named: &NamedChild, shown: &st
 }
 
 fn read(sources: &Sources<'_>, whole: &Path, shown: &str) -> Result<Partly, Problem> {
-    if whole.extension().is_some_and(|kind| kind == "md") {
-        let message = format!("{shown}: workflows in Markdown are not supported by this version");
-        return Err(Problem::new(Code::NotBuilt, message).hint("write it as YAML: see docs/workflows.md"));
-    }
     let text = text_file::read(whole, shown, Kind::Workflow)?;
-    Ok(parse::read(&text, shown, &known(sources.config)))
+    let known = known(sources.config);
+    Ok(match is_chain(whole, shown) {
+        true => chain::read(&text, shown, &known),
+        false => parse::read(&text, shown, &known),
+    })
 }
 
+/// Whether a file is a Markdown chain. A link may be called otherwise than what it leads to.
+fn is_chain(whole: &Path, shown: &str) -> bool {
+    chain::is_chain(shown) || whole.to_str().is_some_and(chain::is_chain)
+}
+
+/// What a file may refer to outside of itself.
 fn known(config: &Config) -> Known<'_> {
     Known {
         env: &config.expressions.env,
         fallback_attempts: config.run.max_fallback_attempts,
         defaults: Some(&config.defaults),
+        default_agent: config.default_agent.as_ref(),
     }
 }
 

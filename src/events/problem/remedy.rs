@@ -187,6 +187,8 @@ impl Late {
 pub enum Document {
     /// The document on workflow files.
     Workflows,
+    /// The document on Markdown chains.
+    Chains,
     /// The document on the definitions of agents.
     Agents,
     /// The document on bounds.

@@ -60,7 +60,8 @@ impl Step {
             Does::Agent { agent, .. } => Some(agent),
             _ => None,
         });
-        let mut agents = agents.chain(self.fallback.as_ref().map(|fallback| &fallback.agent));
+        let agents = agents.chain(self.fallback.as_ref().map(|fallback| &fallback.agent));
+        let mut agents = agents.chain(self.handoffs.iter().flatten());
         agents
             .try_for_each(AgentName::check)
             .map_err(|error| Problem::new(Code::BadAgent, error.to_string()).step(&self.id))

@@ -30,7 +30,7 @@ builtins! {
     "format" filters::format; "fromjson" from_json; "groupby" filters::groupby; "indent" filters::indent;
     "int" filters::int; "items" filters::items; "join" filters::join; "last" filters::last;
     "length" filters::length; "lines" filters::lines; "list" filters::list; "lower" filters::lower;
-    "map" filters::map; "max" filters::max; "min" filters::min; "raw" raw; "reject" filters::reject;
+    "map" filters::map; "max" filters::max; "min" filters::min; "needed" needed; "raw" raw; "reject" filters::reject;
     "rejectattr" filters::rejectattr; "replace" filters::replace; "reverse" filters::reverse;
     "round" filters::round; "select" filters::select; "selectattr" filters::selectattr; "slice" filters::slice;
     "sort" filters::sort; "split" filters::split; "string" filters::string; "sum" filters::sum;
@@ -60,6 +60,11 @@ builtins! {
 
 /// `x | raw` changes nothing: it tells a text of `run` not to quote the value.
 fn raw(value: Value) -> Value {
+    value
+}
+
+/// `x | needed` changes nothing either: it says that a step whose `x` is not there is skipped, and does not fail.
+fn needed(value: Value) -> Value {
     value
 }
 

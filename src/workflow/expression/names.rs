@@ -16,6 +16,8 @@ pub(crate) struct Names<'a> {
     pub(crate) methods: Vec<(&'a str, usize)>,
     /// Whether it ends in `| raw`.
     pub(crate) raw: bool,
+    /// Whether `| needed` stands in it.
+    pub(crate) needed: bool,
 }
 
 /// A variable and the attributes that follow it, as far as the source
@@ -67,6 +69,7 @@ impl<'a> Names<'a> {
             [rest @ .., Token { kind: Kind::Symbol("("), .. }, Token { kind: Kind::Symbol(")"), .. }] => rest,
             all => all,
         };
+        names.needed = names.filters.iter().any(|(name, _)| *name == "needed");
         names.raw =
             matches!(end, [.., Token { kind: Kind::Symbol("|"), .. }, Token { kind: Kind::Name("raw"), .. }]);
         names

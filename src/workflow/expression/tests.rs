@@ -62,6 +62,7 @@ const WORST: &[(&str, &str)] = &[
     ("map", "range(100000)|map('replace', '', input.text)"),
     ("max", "input.maps|max(attribute='t')"),
     ("min", "(input.list * 1000)|min"),
+    ("needed", "('x' * 100000000)|needed"),
     ("raw", "('x' * 100000000)|raw"),
     ("reject", "range(100000)|reject('in', range(100000))"),
     ("rejectattr", "input.maps|rejectattr('t', 'in', input.copies)"),

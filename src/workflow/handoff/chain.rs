@@ -119,6 +119,8 @@ impl Link<'_> {
             compensate: None,
             // Who stands in for one agent need not be able to do the work of another.
             fallback: None,
+            // Nor are those meant to whom the first one may hand over.
+            handoffs: None,
             approval: approval.clone().filter(|_| !self.is_part),
             ..self.step.clone()
         })

@@ -12,8 +12,8 @@ use super::tiers::Tiers;
 use super::tree::{Tree, Value};
 use super::values::{self, Use, Values};
 use super::{
-    NamedAgent, NamedChild, STEP_NOT_BUILT, defaults, foreign, gates, kinds, output, repeat, saga, shared,
-    tiers,
+    NamedAgent, NamedChild, STEP_NOT_BUILT, defaults, foreign, gates, handoffs, kinds, output, repeat, saga,
+    shared, tiers,
 };
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Problem, SourceLocation};
@@ -43,6 +43,7 @@ pub(super) const KEYS: Keys = Keys {
         key("retry", Takes::Map(&super::retry::KEYS), "whether and when it is tried again"),
         key("on_error", Takes::Word(|| words(&defaults::ON_ERROR)), "what its failure does to the run"),
         key("fallback", Takes::Map(&tiers::KEYS), "who does it when its agent has failed for good"),
+        key("handoffs", Takes::Texts, "the agents to which its agent may hand it over, and no others"),
         key("optional", Takes::Flag, "whether it may be left out when it has failed"),
         key("criticality", Takes::Word(|| words(&tiers::CRITICALITY)), "how much it matters that it is done"),
         gates::APPROVE,
@@ -162,9 +163,8 @@ impl<'t> Draft<'t> {
         let phase = fields.get("phase").and_then(|tree| phase(report, tree));
         let locks = shared::locks(report, &fields, &defaults.contexts);
         let (agent, child) = named(report, &fields, does.as_ref());
-        let agents =
-            [(AgentRole::Does, agent), (AgentRole::FallsBack, tiers.agent), (AgentRole::Undoes, saga.agent)];
-        let agents = agents.into_iter().filter_map(|(role, agent)| agent.map(|(name, at)| (name, role, at)));
+        let handoffs = handoffs::read(report, &fields);
+        let agents = agents([agent, tiers.agent, saga.agent], handoffs.as_deref());
         let whole = report.problems.len() == problems;
         let step = id.clone().zip(does).filter(|_| whole).map(|(id, does)| Step {
             id,
@@ -181,6 +181,7 @@ impl<'t> Draft<'t> {
             compensate: saga.compensate,
             nothing_to_undo: saga.nothing_to_undo,
             fallback: tiers.fallback,
+            handoffs: handoffs.map(|named| named.into_iter().map(|(name, _)| name).collect()),
             criticality: tiers.criticality,
             repeat,
             approval,
@@ -194,7 +195,7 @@ impl<'t> Draft<'t> {
         let place = fields.get("id").unwrap_or(tree);
         let grows = Grows::of(&fields);
         let undecided = tiers.undecided;
-        Some(Self { id, place, needs, uses, grows, agents: agents.collect(), child, phase, undecided, step })
+        Some(Self { id, place, needs, uses, grows, agents, child, phase, undecided, step })
     }
 }
 
@@ -207,6 +208,7 @@ impl Draft<'_> {
                 step: step.clone(),
                 role: *role,
                 at: at.clone(),
+                or_default: false,
             })
         })
     }
@@ -243,6 +245,17 @@ fn named(
         Some(Does::Workflow { file, .. }) => (None, Some(file.clone()).zip(place("workflow"))),
         _ => (None, None),
     }
+}
+
+/// The agents that a step names to do it, to stand in, to undo it, and to take it over, each with what for and where.
+fn agents(
+    named: [Placed<AgentName>; 3],
+    handoffs: Option<&[(AgentName, SourceLocation)]>,
+) -> Vec<(AgentName, AgentRole, SourceLocation)> {
+    let roles = [AgentRole::Does, AgentRole::FallsBack, AgentRole::Undoes];
+    let named = roles.into_iter().zip(named).filter_map(|(role, named)| Some((role, named?)));
+    let taking_over = handoffs.into_iter().flatten().map(|named| (AgentRole::TakesOver, named.clone()));
+    named.chain(taking_over).map(|(role, (name, at))| (name, role, at)).collect()
 }
 
 /// Reads the id first, because every problem of the step names it.

@@ -12,7 +12,11 @@ mod plans;
 mod sagas;
 
 fn read(text: &str) -> Result<Parsed, Vec<Problem>> {
-    parse(text, "release.yaml", &Known { env: &["HOME".to_owned()], fallback_attempts: 2, defaults: None })
+    parse(
+        text,
+        "release.yaml",
+        &Known { env: &["HOME".to_owned()], fallback_attempts: 2, ..Known::default() },
+    )
 }
 
 /// The only problem that a text has.

@@ -21,20 +21,20 @@ const STACK_BYTES: usize = 16 * 1024 * 1024;
 
 /// A part of a file.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Tree {
+pub(in crate::workflow) struct Tree {
     /// The line on which it begins, from 1; for an alias, the line of the alias.
-    pub(super) line: u64,
-    pub(super) column: u64,
+    pub(in crate::workflow) line: u64,
+    pub(in crate::workflow) column: u64,
     /// The bytes of the file in which it is written; for an alias, those of what the alias stands for.
-    pub(super) written: Range<usize>,
+    pub(in crate::workflow) written: Range<usize>,
     /// Whether it stands where it is written: neither an alias, nor inside one.
-    pub(super) direct: bool,
-    pub(super) value: Value,
+    pub(in crate::workflow) direct: bool,
+    pub(in crate::workflow) value: Value,
 }
 
 /// The kind of a part of a file. Only `true` and `false` are booleans: `no` and `on` are texts.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(in crate::workflow) enum Value {
     Null,
     Bool(bool),
     /// The number as JSON; empty while it is read, if no float can hold it.

@@ -8,7 +8,7 @@ use super::script;
 use crate::support::Sandbox;
 
 /// Each template, with the exit code of its first run.
-const TEMPLATES: [(&str, i32); 8] = [
+const TEMPLATES: [(&str, i32); 15] = [
     ("empty", 0),
     ("release", 0),
     ("approval", 4),
@@ -17,6 +17,24 @@ const TEMPLATES: [(&str, i32); 8] = [
     ("team", 0),
     ("pipeline", 0),
     ("saga", 0),
+    ("audit", 0),
+    ("incident", 0),
+    ("cost-review", 0),
+    ("security-review", 0),
+    ("onboarding", 0),
+    ("data-quality", 0),
+    ("release-notes", 0),
+];
+
+/// Those that are Markdown chains: each with what the first of its agents' answers says at some place of the output.
+const CHAINS: [(&str, &str, &str); 7] = [
+    ("audit", "/stop_if/1", "an order is lost"),
+    ("incident", "/repair/0/step", "call the provider before the row is locked"),
+    ("cost-review", "/decisions/1/question", "The archive on slower disks?"),
+    ("security-review", "/verdict", "not yet"),
+    ("onboarding", "/asks/0", "In which format are your recipes?"),
+    ("data-quality", "/watch/0", "rows without a zip, each day"),
+    ("release-notes", "/remarks/0", "said what printing means"),
 ];
 
 /// What the templates may need: a shell, and programs of the coreutils.
@@ -75,7 +93,10 @@ fn files_of(template: &str) -> BTreeMap<PathBuf, String> {
 /// The one workflow file at the top of a project.
 fn workflow(project: &Path) -> PathBuf {
     let top = fs::read_dir(project).unwrap().map(|entry| entry.unwrap().path());
-    let workflows: Vec<_> = top.filter(|path| path.extension().is_some_and(|kind| kind == "yaml")).collect();
+    let is_workflow = |path: &PathBuf| {
+        path.extension().is_some_and(|kind| kind == "yaml" || kind == "md") && !path.ends_with("answers.yaml")
+    };
+    let workflows: Vec<_> = top.filter(is_workflow).collect();
     let [workflow] = workflows.as_slice() else { panic!("{workflows:?}") };
     workflow.clone()
 }
@@ -202,9 +223,10 @@ fn an_approval_goes_through_a_checklist_of_eight_points() {
 /// What a workflow file says at its top that can be tried: its lines of commands.
 fn story(workflow: &Path) -> String {
     let text = fs::read_to_string(workflow).unwrap();
-    let said =
-        text.lines().take_while(|line| line.starts_with('#')).filter_map(|line| line.strip_prefix("#   "));
-    let story: Vec<_> = said.collect();
+    let is_chain = workflow.extension().is_some_and(|kind| kind == "md");
+    let said = text.lines().take_while(|line| if is_chain { *line != "-->" } else { line.starts_with('#') });
+    let begins = if is_chain { "    " } else { "#   " };
+    let story: Vec<_> = said.filter_map(|line| line.strip_prefix(begins)).collect();
     assert!(story.len() > 2, "{} says too little: {story:?}", workflow.display());
     // Whoever types waits until something is at work; a test looks.
     story.join("\n").lines().map(awaited).collect::<Vec<_>>().join("\n")
@@ -224,7 +246,7 @@ fn awaited(line: &str) -> String {
 
 #[test]
 fn what_a_template_says_to_try_can_be_tried() {
-    let ends: [(&str, &[(&str, &str)]); 8] = [
+    let ends: [(&str, &[(&str, &str)]); 15] = [
         ("empty", &[]),
         ("release", &[]),
         ("approval", &[]),
@@ -233,6 +255,13 @@ fn what_a_template_says_to_try_can_be_tried() {
         ("team", &[("review", "completed")]),
         ("pipeline", &[("slow", "completed"), ("broken", "completed")]),
         ("saga", &[("first", "compensated"), ("poor", "compensated"), ("stuck", "compensated")]),
+        ("audit", &[("converted", "completed")]),
+        ("incident", &[("converted", "completed")]),
+        ("cost-review", &[("converted", "completed")]),
+        ("security-review", &[("converted", "completed")]),
+        ("onboarding", &[("converted", "completed")]),
+        ("data-quality", &[("converted", "completed")]),
+        ("release-notes", &[("converted", "completed")]),
     ];
     for (name, runs) in ends {
         let sandbox = Sandbox::new();
@@ -255,6 +284,31 @@ fn what_a_template_says_to_try_can_be_tried() {
             let history = sandbox.reenact(&["--data", data, "history", "slow"]).stdout;
             assert!(history.contains("attempt_lost"), "{name} was not killed: {history}");
         }
+    }
+}
+
+#[test]
+fn every_chain_of_the_templates_answers_without_a_model_and_its_yaml_does_the_same() {
+    for (name, place, says) in CHAINS {
+        let sandbox = Sandbox::new();
+        let project = sandbox.work("p");
+        assert_eq!(sandbox.reenact(&["init", "p", "--template", name]).code(), Some(0));
+        let chain = workflow(&project);
+        let told = script(&sandbox, &project, &[], &story(&chain));
+        let data = project.join(".reenact");
+        let data = data.to_str().unwrap();
+        let converted = sandbox.json(0, &["--data", data, "status", "converted"]);
+        let runs = sandbox.json(0, &["--data", data, "list"])["runs"].as_array().unwrap().clone();
+        let first = runs.iter().find(|run| run["run"] != "converted").unwrap_or_else(|| panic!("{told}"));
+        let first = sandbox.json(0, &["--data", data, "status", first["run"].as_str().unwrap()]);
+        assert_eq!(first["output"].pointer(place), Some(&says.into()), "{name}: {first}");
+        assert_eq!((&first["status"], &first["degraded"]), (&"completed".into(), &false.into()));
+        assert_eq!(first["output"], converted["output"]);
+        assert_eq!(first["workflow"], converted["workflow"]);
+        let checked = sandbox.json(0, &["validate", chain.to_str().unwrap()]);
+        assert_eq!(checked["files"][0]["subtasks"].as_array().map(Vec::len), Some(3), "{checked}");
+        let hops = if name == "incident" { 1 } else { 0 };
+        assert_eq!(first["handoffs"]["total"].as_i64().unwrap_or_default(), hops, "{first}");
     }
 }
 

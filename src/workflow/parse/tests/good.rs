@@ -103,7 +103,7 @@ fn every_key_is_read() {
     assert_eq!(done.prompt.as_deref(), Some("Copy c, number 1"));
     assert_eq!(copy.for_each.as_ref().unwrap().max_parallel, Some(2));
 
-    let NamedAgent { agent, step, role, at } = parsed.agents.first().unwrap();
+    let NamedAgent { agent, step, role, at, .. } = parsed.agents.first().unwrap();
     assert_eq!((agent.as_str(), step.as_str(), at.line, at.column), ("Copier", "copy-all", 25, 12));
     assert_eq!(*role, AgentRole::Does);
     let warnings: Vec<_> = parsed.warnings.iter().map(|warning| warning.message.as_str()).collect();
