@@ -44,6 +44,7 @@ mod power_cut;
 mod programs;
 mod projections;
 mod resume_all;
+mod routing;
 mod saga;
 mod screen;
 mod secrets;

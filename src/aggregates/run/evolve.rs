@@ -123,6 +123,7 @@ impl Evolution<'_> {
     fn follow(&mut self, event: &RunEvent, at: &At<'_>) -> Result<(), Contradiction> {
         match event {
             RunEvent::RunStarted(event) => self.run_started(event, at),
+            RunEvent::RequestRouted(event) => self.request_routed(event),
             RunEvent::StepAdded(event) => self.step_added(event),
             RunEvent::AttemptStarted(event) => self.attempt_started(event),
             RunEvent::AttemptFailed(event) => self.attempt_failed(event),
@@ -219,6 +220,14 @@ impl Evolution<'_> {
         self.run.until.clone_from(&event.until);
         self.run.time_left_us = event.duration_limit_us;
         self.run.driven = Driven { at: at.time, time_left_us: event.duration_limit_us.unwrap_or_default() };
+        Ok(())
+    }
+
+    fn request_routed(&mut self, event: &RequestRouted) -> Result<(), Contradiction> {
+        if self.run.routed.is_some() || self.run.steps.len() > 0 {
+            return Err("a request is routed before there is anything to do".to_owned());
+        }
+        self.run.routed = Some(Arc::new(event.routed()));
         Ok(())
     }
 

@@ -256,6 +256,13 @@ fn attempt_began(past: &Past<'_>, began: &AttemptStarted) -> Vec<Want> {
     if past.work(&began.input).is_some_and(|work| work.guidance.is_some()) {
         wants.extend(past.run.guided_by(&began.step).cloned().map(Want::Made));
     }
+    // Who does a step of what somebody asked for was decided before it began.
+    let is_first = past
+        .node(&began.step)
+        .is_some_and(|node| node.added.because == Because::Definition && node.added.needs.is_empty());
+    if past.run.routed().is_some() && is_first {
+        wants.push(Want::Routed);
+    }
     wants
 }
 
