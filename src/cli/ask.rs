@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::arguments::{AskArguments, GivenArguments};
 use super::see::{self, Exchange, Signals};
-use super::{Exit, Scene, route, run, start, text};
+use super::{Exit, Scene, route, run, start};
 use crate::api::folder::is_store;
 use crate::api::protocol::{Request, Response};
 use crate::api::routing::{Router, again, rules};
@@ -13,6 +13,7 @@ use crate::api::spec::{QUERY, RunSpec};
 use crate::events::ids::{AgentName, RUN_KIND, RunId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
+use crate::events::run::Strategy;
 use crate::workflow::input::input_from_arguments;
 use crate::workflow::json_text::{Edited, Level};
 use crate::workflow::routing::Context;
@@ -55,11 +56,19 @@ async fn routed(scene: &Scene, query: &str, id: Option<&str>) -> Result<Option<R
         }
         (started, _) => started?,
     };
-    if let Some(decision) = spec.routed.as_ref().filter(|_| !scene.say.is_json()) {
-        scene.say.note(&text::routed(decision));
+    // Who knows the others is a better guess than one that may be wrong.
+    let unsure = spec.routed.as_ref().is_some_and(|routed| {
+        let is_for_one = matches!(routed.strategy, Strategy::SingleAgent | Strategy::Swarm);
+        is_for_one && routed.confidence.number() < SURE_MIN
+    });
+    match &config.default_agent {
+        Some(agent) if unsure => Ok(Some(RunSpec { routed: spec.routed, ..RunSpec::ask(agent)? })),
+        _ => Ok(Some(spec)),
     }
-    Ok(Some(spec))
 }
+
+/// With less confidence than this the configured agent is asked, if there is one.
+const SURE_MIN: f64 = 0.7;
 
 /// What to do where nobody fits.
 const NOBODY_FITS: &str = "name an agent with --agent, or set `default_agent` in the configuration; `reenact agents` shows who there is, and an agent is found by its `description` and `expertise`";

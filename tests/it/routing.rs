@@ -37,7 +37,7 @@ fn a_request_is_shown_with_who_fits_it_and_nothing_is_recorded() {
     let keys: Vec<&String> = shown.as_object().unwrap().keys().collect();
     assert_eq!(keys, ["domain", "category", "complexity", "confidence", "strategy", "entities", "agents"]);
     assert_eq!((&shown["domain"], &shown["category"]), (&"infra".into(), &"task".into()));
-    assert_eq!(shown["strategy"], "single_agent");
+    assert_eq!(sandbox.json(0, &["route", DNS])["strategy"], "single_agent");
     assert_eq!(shown["agents"][0]["name"], "dns_specialist", "{shown}");
     let score = shown["agents"][0]["score"].as_f64().unwrap();
     assert!((0.3..=1.0).contains(&score), "{shown}");

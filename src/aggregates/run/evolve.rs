@@ -122,8 +122,7 @@ impl Evolution<'_> {
 
     fn follow(&mut self, event: &RunEvent, at: &At<'_>) -> Result<(), Contradiction> {
         match event {
-            RunEvent::RunStarted(event) => self.run_started(event, at),
-            RunEvent::RequestRouted(event) => self.request_routed(event),
+            RunEvent::RunStarted(_) | RunEvent::RequestRouted(_) => self.begin(event, at),
             RunEvent::StepAdded(event) => self.step_added(event),
             RunEvent::AttemptStarted(event) => self.attempt_started(event),
             RunEvent::AttemptFailed(event) => self.attempt_failed(event),
@@ -210,6 +209,15 @@ impl Evolution<'_> {
             ) => Ok(()),
             (Phase::Ended(_), _) => Err("the run has ended".to_owned()),
             _ => Ok(()),
+        }
+    }
+
+    /// What comes before there is anything to do.
+    fn begin(&mut self, event: &RunEvent, at: &At<'_>) -> Result<(), Contradiction> {
+        match event {
+            RunEvent::RunStarted(event) => self.run_started(event, at),
+            RunEvent::RequestRouted(event) => self.request_routed(event),
+            _ => Err("a run does not begin so".to_owned()),
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::rules::Phrase;
+use serde::Deserialize;
+use serde::de::{self, Deserializer};
+
 use super::text::{Stems, Word};
 
 /// How many words a phrase may have: what is longer says nothing that its beginning does not.
@@ -97,3 +99,21 @@ impl<T: Copy + PartialEq> Lexicon<T> {
         self.phrases.get(phrase).is_some_and(|means| !means.is_empty())
     }
 }
+
+/// A word, or several.
+pub(super) struct Phrase(pub(super) String);
+
+impl<'de> Deserialize<'de> for Phrase {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let is_long = text.len() > PHRASE_BYTES_MAX;
+        if text.trim().is_empty() || is_long {
+            let why = format!("a word or a few are expected, of {PHRASE_BYTES_MAX} bytes at most");
+            return Err(de::Error::custom(why));
+        }
+        Ok(Self(text))
+    }
+}
+
+/// How long a phrase may be, in bytes.
+const PHRASE_BYTES_MAX: usize = 200;

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
-use super::lexicon::Lexicon;
+use super::lexicon::{Lexicon, Phrase};
 use super::text::Stems;
 use crate::events::ids::AgentName;
 use crate::events::problem::{Code, Problem};
@@ -254,24 +254,6 @@ fn bad(error: &toml::de::Error, text: &str, file: &str) -> Problem {
 
 /// How much of what a parser says is told, in characters.
 const MESSAGE_CHARS_MAX: usize = 300;
-
-/// A word, or several.
-pub(super) struct Phrase(pub(super) String);
-
-impl<'de> Deserialize<'de> for Phrase {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let is_long = text.len() > PHRASE_BYTES_MAX;
-        if text.trim().is_empty() || is_long {
-            let why = format!("a word or a few are expected, of {PHRASE_BYTES_MAX} bytes at most");
-            return Err(de::Error::custom(why));
-        }
-        Ok(Self(text))
-    }
-}
-
-/// How long a phrase may be, in bytes.
-const PHRASE_BYTES_MAX: usize = 200;
 
 /// A number from 0 to 10.
 #[derive(Clone, Copy)]

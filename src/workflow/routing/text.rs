@@ -12,7 +12,8 @@ pub const QUERY_BYTES_MAX: usize = 64 * 1024;
 const STEMS_MAX: usize = 50_000;
 
 /// Words whose stem means something else.
-const NO_STEM: [&str; 2] = ["production", "responsive"];
+const NO_STEM: [&str; 6] =
+    ["production", "responsive", "dockerize", "dockerise", "containerize", "containerise"];
 
 /// The stem of each word, in English: `records`, `recording` and `record` are one.
 pub(super) struct Stems {
