@@ -53,6 +53,8 @@ pub struct Config {
     pub growth: Growth,
     /// The section `[stuck]` of the configuration.
     pub stuck: Stuck,
+    /// The section `[routing]` of the configuration.
+    pub routing: Routing,
     /// The section `[approvals]` of the configuration.
     pub approvals: Approvals,
     /// The section `[process]` of the configuration.
@@ -145,6 +147,13 @@ pub struct Growth {
     pub items: u32,
     /// How many handoffs the chain of a step may have; 0 for none.
     pub handoffs_max: u32,
+}
+
+/// How requests are understood for which nobody names an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Routing {
+    /// A file of rules that is added to what is built in; none if there is none.
+    pub rules: Option<PathBuf>,
 }
 
 /// What every request for an approval holds.
@@ -260,6 +269,7 @@ impl Config {
         if let Some(home) = &sources.home {
             config.agent_paths = config.agent_paths.into_iter().map(|path| under_home(home, path)).collect();
             config.log.file = config.log.file.map(|path| under_home(home, path));
+            config.routing.rules = config.routing.rules.map(|path| under_home(home, path));
         }
         Ok(config)
     }

@@ -26,6 +26,11 @@ pub(crate) enum Kind {
     Agent,
     /// The answers of a scripted agent.
     Script,
+    /// Rules by which requests are understood.
+    Rules,
+    /// Requests of which it is known what is right.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))] // Only the command line tries rules on cases.
+    Cases,
 }
 
 impl Kind {
@@ -36,9 +41,9 @@ impl Kind {
             Self::Workflow => parse::FILE_BYTES_MAX,
             // It is one document in the history of a run, and in memory several times while steps are rendered from it.
             // Together with all else that a run begins with it must fit into a request to another process.
-            Self::Input => 32 * MIB,
+            Self::Input | Self::Cases => 32 * MIB,
             // They are written by hand; all of these are far beyond what anybody has written.
-            Self::Configuration | Self::Agent | Self::Script => MIB,
+            Self::Configuration | Self::Agent | Self::Script | Self::Rules => MIB,
         }
     }
 
@@ -49,6 +54,8 @@ impl Kind {
             Self::Configuration => "configuration",
             Self::Agent => "agent's file",
             Self::Script => "script",
+            Self::Rules => "file of rules",
+            Self::Cases => "file of cases",
         }
     }
 
@@ -58,6 +65,8 @@ impl Kind {
             Self::Workflow | Self::Input | Self::Script => Code::NotYaml,
             Self::Configuration => Code::BadConfig,
             Self::Agent => Code::BadAgent,
+            Self::Rules => Code::BadRules,
+            Self::Cases => Code::BadCases,
         }
     }
 }

@@ -201,6 +201,7 @@ impl Facade {
             }
             Request::Agents { named } => self.agents(named).await.map(Response::Agents),
             Request::Handoffs => self.handoffs().await.map(Response::Handoffs),
+            Request::Successes => self.successes().await.map(Response::Successes),
             Request::OwnAgents => Ok(Response::OwnAgents(self.resolver.registered.clone())),
             Request::TurnAgent { agent, to, known, order, id } => {
                 self.turn_agent(&agent, (to, known), order, id).await.map(Response::AgentTurned)

@@ -9,6 +9,7 @@
 //! - [`door`]: the store for a verb, be it held here or elsewhere; [`house`]: a data folder, which opens it
 //! - `copy`: a private copy of a store that cannot be written, for who only looks
 //! - [`engine`]: the engine to embed, and handles of its runs
+//! - [`routing`]: where a request goes, and the run that is made of it
 //! - [`user`]: who wants something, where nobody says so
 //! - [`folder`]: the data folder that is meant, and whose it is
 //! - [`project`]: new projects, from templates
@@ -27,6 +28,7 @@ pub mod identity;
 mod lines;
 pub mod project;
 pub mod protocol;
+pub mod routing;
 pub mod spec;
 pub mod start;
 pub mod user;

@@ -33,6 +33,7 @@ use crate::views::presenters::transcript::AttemptReport;
 use crate::views::presenters::why::WhyReport;
 use crate::views::projections::handoffs::HandoffRow;
 use crate::views::projections::runs::{RunFilter, RunRow};
+use crate::views::projections::successes::SuccessRow;
 use crate::workflow::approval::Edits;
 pub use agents::{AgentKnown, AgentTurned, SlotsKnown};
 pub use check::{REQUEST_BYTES_MAX, tags as check_tags};
@@ -173,6 +174,8 @@ pub enum Request {
     },
     /// How often agents handed over to each other, over all runs. Response: [`Response::Handoffs`].
     Handoffs,
+    /// How often agents did what they were to do, over all runs. Response: [`Response::Successes`].
+    Successes,
     /// The agents that the program has itself that holds the store: files can name them. Response: [`Response::OwnAgents`].
     OwnAgents,
     /// To record what a person wants of an agent. Response: [`Response::AgentTurned`].
@@ -283,6 +286,7 @@ impl Request {
             | Self::Resolve { .. }
             | Self::Agents { .. }
             | Self::Handoffs
+            | Self::Successes
             | Self::OwnAgents
             | Self::Messages { .. }
             | Self::Plan { .. }
@@ -435,6 +439,8 @@ pub enum Response {
     Agents(Vec<AgentKnown>),
     /// Pairs of agents, in the order of their names.
     Handoffs(Vec<HandoffRow>),
+    /// Agents that did steps, in the order of their names.
+    Successes(Vec<SuccessRow>),
     /// The agents of a program itself.
     OwnAgents(Vec<AgentDefinition>),
     /// What was wanted of an agent is recorded.

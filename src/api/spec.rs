@@ -12,15 +12,14 @@ use serde_json::json;
 use crate::events::ids::{AgentName, RunId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
-use crate::events::run::{GrowthLimits, StuckLimits};
+use crate::events::run::{GrowthLimits, Routed, StuckLimits};
 use crate::executors::AgentDefinition;
 use crate::workflow::definition::{Definition, is_built_in};
 
 /// The name of the workflow that has an agent do something, and of its one step.
 pub const ASK: &str = "ask";
 
-/// The input of that workflow that says what the agent is to do.
-pub const QUERY: &str = "query";
+pub use crate::workflow::routing::QUERY;
 
 /// Everything that may be said of a run that is to be started. What is left out, the workflow says, or else the configuration.
 ///
@@ -65,6 +64,10 @@ pub struct RunSpec {
     /// Agents beside those that are registered or have files. These are nearer than files.
     #[serde(default)]
     pub agents: Vec<AgentDefinition>,
+    /// What was decided about the request that the run is for, where somebody asked and named no agent. It is recorded with the start;
+    /// what is done says the workflow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routed: Option<Routed>,
 }
 
 /// A workflow, from the name of a file to all that a run begins with.
@@ -136,6 +139,7 @@ impl RunSpec {
             work_folder: None,
             environment: None,
             agents: Vec::new(),
+            routed: None,
         }
     }
 

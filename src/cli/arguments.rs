@@ -34,7 +34,7 @@ pub(super) use self::setup::{
     CompletionsArguments, ConfigArguments, ConfigVerb, HelpArguments, InitArguments,
 };
 pub(super) use self::shape::{DryRunArguments, GraphArguments, GraphFormat};
-pub(super) use self::start::{AskArguments, GivenArguments, RunArguments};
+pub(super) use self::start::{AskArguments, GivenArguments, RouteArguments, RunArguments};
 pub(super) use self::steer::{
     AfterwardsArguments, ApproveArguments, AskedArguments, CancelArguments, ControlArguments, OrderArguments,
     RejectArguments, ResolutionArguments, ResolveArguments, RetryArguments, RollbackArguments, RollbackVerb,
@@ -101,6 +101,8 @@ pub(super) enum Verb {
     Run(RunArguments),
     /// Have an agent do something, without a workflow file, and see that through
     Ask(AskArguments),
+    /// Show where a request would go, and why; nothing runs
+    Route(RouteArguments),
     /// Go on with what was interrupted
     Resume(ResumeArguments),
     /// Show runs, newest first
@@ -221,6 +223,7 @@ impl Verb {
             | Self::Context(_)
             | Self::Messages(_)
             | Self::Verify
+            | Self::Route(_)
             | Self::Rollback(RollbackArguments { dry_run: true, .. }) => Reach::Looks,
             Self::Run(_)
             | Self::Ask(_)

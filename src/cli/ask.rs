@@ -1,32 +1,114 @@
-//! `reenact ask "QUERY"`: has an agent do something, in a run of one step, and sees it through.
+//! `reenact ask "QUERY"`: has an agent do something, in a run without a workflow file, and sees it through. Without `--agent` the request
+//! is routed.
 
 use serde_json::Value;
 
 use super::arguments::{AskArguments, GivenArguments};
-use super::{Exit, Scene, run, start};
+use super::see::{self, Exchange, Signals};
+use super::{Exit, Scene, route, run, start};
+use crate::api::folder::is_store;
+use crate::api::protocol::{Request, Response};
+use crate::api::routing::{Router, again, rules};
 use crate::api::spec::{QUERY, RunSpec};
-use crate::events::ids::AgentName;
+use crate::events::ids::{AgentName, RUN_KIND, RunId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
+use crate::events::run::Strategy;
 use crate::workflow::input::input_from_arguments;
 use crate::workflow::json_text::{Edited, Level};
+use crate::workflow::routing::Context;
 
 pub(super) async fn ask(scene: &Scene, arguments: AskArguments) -> Result<Exit, Problem> {
     let AskArguments { query, agent, given, detach, show } = arguments;
-    let agent = match agent {
-        Some(agent) => AgentName::new(&agent),
-        None => scene.house.config.default_agent.clone().ok_or_else(nobody)?,
+    let spec = match agent {
+        Some(agent) => Some(RunSpec::ask(&AgentName::new(&agent))?),
+        None => routed(scene, &query, given.id.as_deref()).await?,
     };
-    let spec = RunSpec { id: Some(run::id(&given)?), ..RunSpec::ask(&agent)? };
+    let Some(spec) = spec else { return Ok(Exit::Interrupted) };
+    let spec = RunSpec { id: Some(run::id(&given)?), ..spec };
     match start::resolve(scene, spec, &given, |_, given| input(given, &query)).await {
         Ok(start) => run::see_through(scene, start, detach, show).await,
         Err(problems) => Ok(scene.say.problems(&problems)),
     }
 }
 
-fn nobody() -> Problem {
-    Problem::new(Code::NobodyAsked, "nothing says which agent is to be asked")
-        .hint("name it with --agent, or set `default_agent` in the configuration; `reenact agents` shows who there is")
+/// The run for a request of which nobody says who is to do it. Where nobody fits, that is the configured agent. None when a signal came.
+async fn routed(scene: &Scene, query: &str, id: Option<&str>) -> Result<Option<RunSpec>, Problem> {
+    route::check(query)?;
+    if let Some(id) = id {
+        match remembered(scene, query, id).await? {
+            Remembered::Run(spec) => return Ok(Some(*spec)),
+            Remembered::Interrupted => return Ok(None),
+            Remembered::Nothing => {}
+        }
+    }
+    let config = &scene.house.config;
+    let rules = rules(config, &scene.cwd)?;
+    let Some(found) = route::agents(scene).await? else { return Ok(None) };
+    let started = Router::new(&rules, &found.catalog, &found.successes)
+        .and_then(|router| router.start(&router.route(query, &Context::default())));
+    let spec = match (started, &config.default_agent) {
+        (Err(problem), Some(agent)) if matches!(problem.code, Code::NobodyAsked | Code::NoAgents) => {
+            RunSpec::ask(agent)?
+        }
+        (Err(problem), None) if problem.code == Code::NobodyAsked => {
+            return Err(problem.hint(NOBODY_FITS));
+        }
+        (started, _) => started?,
+    };
+    // Who knows the others is a better guess than one that may be wrong.
+    let unsure = spec.routed.as_ref().is_some_and(|routed| {
+        let is_for_one = matches!(routed.strategy, Strategy::SingleAgent | Strategy::Swarm);
+        is_for_one && routed.confidence.number() < SURE_MIN
+    });
+    match &config.default_agent {
+        Some(agent) if unsure => Ok(Some(RunSpec { routed: spec.routed, ..RunSpec::ask(agent)? })),
+        _ => Ok(Some(spec)),
+    }
+}
+
+/// With less confidence than this the configured agent is asked, if there is one.
+const SURE_MIN: f64 = 0.7;
+
+/// What to do where nobody fits.
+const NOBODY_FITS: &str = "name an agent with --agent, or set `default_agent` in the configuration; `reenact agents` shows who there is, and an agent is found by its `description` and `expertise`";
+
+/// What a run of that id says of how it was routed.
+enum Remembered {
+    /// It was: asked again it is the same run, whoever would fit best by now.
+    Run(Box<RunSpec>),
+    /// There is none, or it was started otherwise.
+    Nothing,
+    /// A signal came.
+    Interrupted,
+}
+
+async fn remembered(scene: &Scene, query: &str, id: &str) -> Result<Remembered, Problem> {
+    if !is_store(&scene.house.data) || RunId::parse(id).is_err() {
+        return Ok(Remembered::Nothing);
+    }
+    let mut signals = Signals::listen()?;
+    let door = scene.open().await?;
+    let request = Request::Report { run: format!("{RUN_KIND}/{id}") };
+    let report = match see::ask(scene, door, &request, &mut signals, &mut |_| {}).await {
+        Ok(Exchange::Interrupted) => return Ok(Remembered::Interrupted),
+        Ok(Exchange::Response(Response::Report(report), door)) => {
+            see::leave(door, &mut signals).await?;
+            report
+        }
+        Ok(Exchange::Response(other, _)) => return Err(other.mismatch()),
+        Err(problem) if problem.code == Code::UnknownRun => return Ok(Remembered::Nothing),
+        Err(problem) => return Err(problem),
+    };
+    let Some(decision) = &report.routed else { return Ok(Remembered::Nothing) };
+    // Steps that grew have other names, and who stood in was not who was asked.
+    let asked = report.steps.iter().filter(|step| !step.id.as_str().contains(['/', '[', '#']));
+    let agents = asked.filter_map(|step| step.primary_agent.as_deref().or(step.agent.as_deref()));
+    let agents: Vec<AgentName> = agents.map(AgentName::new).collect();
+    let rules = rules(&scene.house.config, &scene.cwd)?;
+    let parts = rules.classify(query, &Context::default()).parts;
+    let spec = again(&agents, &parts)?;
+    Ok(Remembered::Run(Box::new(RunSpec { routed: Some(decision.clone()), ..spec })))
 }
 
 /// The query, and behind it what was given.

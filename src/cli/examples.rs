@@ -42,6 +42,13 @@ const EXAMPLES: &[Examples] = &[
         ],
     ),
     (
+        &["route"],
+        &[
+            ("reenact route 'help me configure DNS records'", "who would do it, and why"),
+            ("reenact route 'our site is slow' --context domain=web --explain", "with what it was told by"),
+        ],
+    ),
+    (
         &["resume"],
         &[
             ("reenact resume", "go on with the run that was interrupted"),

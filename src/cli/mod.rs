@@ -48,6 +48,7 @@ mod replay;
 mod resume;
 mod retry;
 mod rollback;
+mod route;
 mod run;
 mod say;
 mod schema;
@@ -355,6 +356,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
     let done = match verb {
         Verb::Run(arguments) => run::run(scene, arguments).await,
         Verb::Ask(arguments) => ask::ask(scene, arguments).await,
+        Verb::Route(arguments) => route::route(scene, arguments).await,
         Verb::Resume(arguments) => resume::resume(scene, arguments).await,
         Verb::List(arguments) => list::list(scene, arguments).await,
         Verb::Status(arguments) => status::status(scene, arguments).await,

@@ -20,6 +20,7 @@ use crate::api::wording;
 use crate::events::ids::StepId;
 use crate::events::json::Json;
 use crate::events::problem::Problem;
+use crate::events::run::{Routed, RoutedAgent};
 use crate::events::text::shortened;
 use crate::views::presenters::report::{AgentReport, ChildReport, EscalationReport, PhaseReport, RunReport};
 use crate::views::presenters::ways::Way;
@@ -58,6 +59,7 @@ pub(super) fn run(report: &RunReport, steps: Steps, call: Option<&Call>) -> Text
     let mut lines = vec![one_line(report)];
     lines.extend(steps::lines(report, steps, call));
     lines.extend(phases(report));
+    lines.extend(report.routed.as_ref().map(routed));
     lines.extend(agents(report));
     lines.extend(relatives(report));
     lines.extend(escalations(report));
@@ -123,6 +125,24 @@ fn phases(report: &RunReport) -> Option<Text> {
     };
     let phases = Text::joined(report.phases.iter().map(phase), ", ");
     (!phases.is_empty()).then(|| terminal!("phases: {}", phases))
+}
+
+/// What was decided about a request.
+pub(super) fn routed(routed: &Routed) -> Text {
+    let Routed { domain, category, complexity, confidence, strategy, agents } = routed;
+    let agent = |agent: &RoutedAgent| terminal!("{} {}", name(agent.name.as_str()), agent.score.number());
+    let agents = Text::joined(agents.iter().take(AGENTS_SHOWN).map(agent), ", ");
+    let fits = if agents.is_empty() { terminal!("nobody fits") } else { agents };
+    let sure = confidence.percent();
+    terminal!(
+        "routed as {} about {}, complexity {}, {}, {} % sure: {}",
+        category.text(),
+        domain.text(),
+        *complexity,
+        strategy.text(),
+        sure,
+        fits
+    )
 }
 
 /// The agents that do its steps, as they were defined when it began, where that was asked for.

@@ -6,7 +6,7 @@ use toml::Value;
 
 use super::notify::notices;
 use super::values::{
-    KIB, agent, any_length, bytes, decimal, durability, flag, length, number, points, policy, positive,
+    KIB, agent, any_length, bytes, decimal, durability, flag, length, number, path, points, policy, positive,
     program, texts,
 };
 use super::{Config, log};
@@ -51,6 +51,7 @@ const KEYS: &[Key] = &[
     ("stuck.handoffs", |config, value| number(value, 0..=1_000).map(|number| config.stuck.handoffs = number)),
     ("stuck.time", |config, value| any_length(value).map(|length| config.stuck.time = length)),
     ("stuck.manager", |config, value| agent(value).map(|agent| config.stuck.manager = agent)),
+    ("routing.rules", |config, value| path(value).map(|path| config.routing.rules = path)),
     ("approvals.checklist", |config, value| points(value).map(|points| config.approvals.checklist = points)),
     ("approvals.check", |config, value| program(value).map(|words| config.approvals.check = words)),
     ("process.environment", |config, value| texts(value).map(|names| config.process.environment = names)),

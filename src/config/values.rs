@@ -1,6 +1,7 @@
 //! How the values of keys are read. An error says what the key takes.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::Value;
@@ -122,6 +123,11 @@ pub(super) fn durability(value: &Value) -> Result<Durability, String> {
         Some("process") => Ok(Durability::Process),
         _ => Err("it is \"power\" or \"process\"".to_owned()),
     }
+}
+
+/// A path; none of an empty text.
+pub(super) fn path(value: &Value) -> Result<Option<PathBuf>, String> {
+    text(value).map(|path| Some(PathBuf::from(path)).filter(|path| !path.as_os_str().is_empty()))
 }
 
 /// The name of an agent; an empty text for none.

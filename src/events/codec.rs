@@ -146,6 +146,7 @@ macro_rules! event_table {
 event_table! {
     RunEvent {
         RunStarted "run_started" 6 <- 1 RunStartedV1 <- 2 RunStartedV2 <- 3 RunStartedV3 <- 4 RunStartedV4 <- 5 RunStartedV5;
+        RequestRouted "request_routed" 1;
         StepAdded "step_added" 5 <- 1 StepAddedV1 <- 2 StepAddedV2 <- 3 StepAddedV3 <- 4 StepAddedV4;
         AttemptStarted "attempt_started" 1;
         AttemptFailed "attempt_failed" 3 <- 1 AttemptFailedV1 <- 2 AttemptFailedV2;

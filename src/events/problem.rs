@@ -251,7 +251,7 @@ codes! {
         "let the program go on with it that has them, as one that embeds Reenact registers its functions; nothing of the run has changed";
     AgentDraining = "RE-1308", Validation, "A run that would begin names an agent that is draining",
         "name another agent", UnpauseAgent;
-    NobodyAsked = "RE-1311", Validation, "Something was asked, and nothing says of which agent",
+    NobodyAsked = "RE-1311", Validation, "Something was asked, nothing says of which agent, and none fits",
         "name the agent, or set `default_agent` in the configuration";
     AgentStandsIn = "RE-1313", Validation, "A Markdown chain names an agent that is not there, and the default agent does its work",
         "add that agent, or name the one that is meant";
@@ -316,6 +316,12 @@ codes! {
     TooManyHandoffs = "RE-1605", Validation, "A chain would have more handoffs than it may", (Read(Document::Limits));
     HandoffMisplaced = "RE-1606", Validation, "A handoff stands where there can be none: it is the second of an answer, beside a plan, or undoes something",
         (Read(Document::Handoffs));
+
+    // 19: requests that are routed
+    NoAgents = "RE-1901", Validation, "A request is to be routed, and there are no agents", "add `agents/NAME.md`, or begin a project from the template `team`";
+    EmptyRequest = "RE-1902", Validation, "A request says nothing", "say what is wanted";
+    BadRules = "RE-1903", Validation, "The rules of routing are wrong", (Read(Document::Routing));
+    BadCases = "RE-1904", Validation, "A file of cases is wrong", (Read(Document::Routing));
 
     // 20: what a run refuses
     RunEnded = "RE-2001", Validation, "The run has ended", "start another run";

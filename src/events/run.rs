@@ -9,6 +9,7 @@ mod graph;
 mod handoff;
 mod messages;
 mod people;
+mod routing;
 mod saga;
 mod shared;
 mod status;
@@ -43,6 +44,7 @@ pub use people::{
     ApprovalChecked, ApprovalExpired, ApprovalGranted, ApprovalRefused, ApprovalRequested, Gate,
     SignalAwaited, SignalReceived,
 };
+pub use routing::{Category, Domain, RequestRouted, Routed, RoutedAgent, Share, Strategy};
 pub use saga::{
     CompensationFailed, CompensationResolved, CompensationStarted, Resolution, RollbackCause,
     RollbackStarted, RoundOrder, RunCompensated, RunStuck, StepCompensated, StuckWhy, Undoes,
@@ -412,7 +414,7 @@ macro_rules! run_events {
 }
 
 run_events! {
-    RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
+    RunStarted, RequestRouted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
     ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, ContextChanged, ContextAwaited,
     ContextRead, LockRequested, LockAcquired, LockGivenBack, PreparationWithdrawn, AttemptAnswered, ContextWritten, HandoffDeclared, AnswerNoted, Escalated, MessageSent,
@@ -439,6 +441,7 @@ impl RunEvent {
                 let item = added.item.as_ref().and_then(|item| item.value.blob());
                 return item.into_iter().chain(added.planned).collect();
             }
+            Self::RequestRouted(routed) => [Some(&routed.query), None],
             Self::AttemptStarted(started) => [Some(&started.input), None],
             Self::AttemptFailed(failed) => [failed.transcript.as_ref(), failed.answered.as_ref()],
             Self::StepCompleted(completed) => [Some(&completed.output), completed.transcript.as_ref()],

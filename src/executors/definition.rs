@@ -171,14 +171,17 @@ const KEYS: [&str; 14] = [
 /// Keys that are kept for versions that use them.
 const KEYS_KEPT: [&str; 5] = ["model", "temperature", "max_tokens", "tools", "expertise"];
 
+/// The key under which an agent says what it knows.
+const EXPERTISE: &str = "expertise";
+
 /// Every key that a definition may have, known or kept.
 pub fn keys() -> impl Iterator<Item = &'static str> {
     KEYS.into_iter().chain(KEYS_KEPT)
 }
 
-/// Whether a key is kept for versions that use it, and means nothing to this one.
-pub(super) fn is_kept(key: &str) -> bool {
-    KEYS_KEPT.contains(&key)
+/// Whether a key is kept for versions that use it, and means nothing to this one: `expertise` says for what an agent is asked.
+pub(super) fn is_idle(key: &str) -> bool {
+    KEYS_KEPT.contains(&key) && key != EXPERTISE
 }
 
 /// The warning that a key of an agent is kept, and has no effect yet.
@@ -219,6 +222,11 @@ impl AgentDefinition {
             executor: ExecutorKind::Subprocess,
             ..Self::named(AgentName::new(SHELL_AGENT))
         }
+    }
+
+    /// What it says that it knows, a word or a few each.
+    pub fn expertise(&self) -> impl Iterator<Item = &str> {
+        self.settings.get(EXPERTISE).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
     }
 
     /// Reads an agent's file. `file` is its path as a person named it; a file without front matter is named

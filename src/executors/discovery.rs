@@ -113,10 +113,14 @@ impl Catalog {
 
     /// The agents that can do steps, without the built-in ones.
     pub fn usable(&self) -> impl Iterator<Item = &AgentDefinition> {
+        self.good().filter(|definition| definition.check_usable().is_ok())
+    }
+
+    /// The agents whose files are good, without the built-in ones, be it that they can do steps or not.
+    pub fn good(&self) -> impl Iterator<Item = &AgentDefinition> {
         let built_in = [SHELL_AGENT, WORKFLOW_AGENT];
         let named = self.by_key.iter().filter(move |(key, _)| !built_in.contains(&key.as_str()));
-        let found = named.filter_map(|(_, entry)| entry.found.as_ref().ok());
-        found.map(|found| &found.definition).filter(|definition| definition.check_usable().is_ok())
+        named.filter_map(|(_, entry)| entry.found.as_ref().ok()).map(|found| &found.definition)
     }
 
     /// The names of all agents, including those whose files cannot be used.
@@ -232,7 +236,7 @@ impl Catalog {
                 entry.found = Err(problem);
                 return;
             }
-            if definition::is_kept(key) {
+            if definition::is_idle(key) {
                 entry.warnings.push(definition::no_effect(name, key));
             }
         }
@@ -250,7 +254,7 @@ fn parse(file: &Path, shown: &str) -> Result<(AgentDefinition, Vec<Problem>), Pr
     let folder = file.parent().unwrap_or(Path::new("."));
     let text = read_text(file, shown, Kind::Agent)?;
     let (mut agent, mut warnings) = AgentDefinition::parse(&text, shown)?;
-    let idle = agent.settings.keys().map(|key| {
+    let idle = agent.settings.keys().filter(|key| definition::is_idle(key)).map(|key| {
         let (line, column) = place_of(&text, key);
         definition::no_effect(&agent.name, key).at(shown, line, column)
     });

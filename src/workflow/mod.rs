@@ -12,6 +12,7 @@
 //! - [`dry_run`]: what a run would do, as far as that is known before it starts
 //! - [`handoff`]: how an agent hands its work over to another
 //! - [`stuck`]: what is asked about an agent that does not get on
+//! - [`routing`]: what a request is about, how much work it is, and which agents fit it
 //! - [`render`]: from a step to the work that an agent gets
 //! - [`uses`]: which values a step uses, as its expressions name them
 //! - [`work`]: the work that an agent gets
@@ -35,6 +36,7 @@ pub mod parse;
 mod phases;
 pub mod render;
 pub mod retry;
+pub mod routing;
 pub mod schema;
 pub mod scope;
 pub mod script;

@@ -15,6 +15,7 @@ mod lives;
 mod past;
 mod recovery;
 mod resting;
+mod routing;
 mod seeker;
 mod shared;
 mod slots;

@@ -8,6 +8,7 @@ mod contexts;
 mod messages;
 mod minds;
 mod people;
+mod routing;
 mod shared;
 mod stuck;
 
@@ -47,6 +48,7 @@ fn events() -> Vec<RunEvent> {
         .chain(endings())
         .chain(timers())
         .chain(control())
+        .chain(routing::events())
         .chain(stuck::events())
         .chain(shared::events())
         .chain(saga())

@@ -46,6 +46,7 @@ mod programs;
 mod projections;
 mod reports;
 mod resume_all;
+mod routing;
 mod saga;
 mod screen;
 mod secrets;

@@ -13,6 +13,7 @@ mod looks;
 mod past;
 mod programs;
 mod restart;
+mod routed;
 mod runs;
 mod seen;
 mod sleeping;
@@ -79,6 +80,8 @@ struct Sizes {
     restart: restart::Size,
     /// What is looked at.
     looks: looks::Size,
+    /// Agents among which a request is routed, beside ten.
+    routed: usize,
     /// Messages of which nothing is recorded.
     told: u64,
     /// Messages of each of 64 runs.
@@ -97,6 +100,7 @@ const FULL: Sizes = Sizes {
     programs: (2_000, 500),
     restart: restart::Size { runs: 100_000, due: 100 },
     looks: looks::Size { listed: 100_000, steps: 10_000, folded: 103 },
+    routed: 1_000,
     told: 1_000_000,
     messages: 150,
 };
@@ -112,6 +116,7 @@ const SMOKE: Sizes = Sizes {
     programs: (40, 10),
     restart: restart::Size { runs: 200, due: 5 },
     looks: looks::Size { listed: 200, steps: 200, folded: 2 },
+    routed: 40,
     told: 1_000,
     messages: 4,
 };
@@ -258,6 +263,9 @@ async fn of_what_is_there(
     }
     if arguments.wants("looks") {
         looks::measure(figures, &beside()?.join("reenact"), dir, sizes.looks).await?;
+    }
+    if arguments.wants("route") {
+        routed::measure(figures, &beside()?.join("reenact"), dir, sizes.routed)?;
     }
     if arguments.wants("r1") {
         figures.add("r1", "events_per_s", past::fold(dir, sizes.folded).await?.events_per_s());

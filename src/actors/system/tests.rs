@@ -50,6 +50,7 @@ fn start() -> StartRun {
         children: Vec::new(),
         growth: GrowthLimits::default(),
         stuck: StuckLimits::default(),
+        routed: None,
         insists: Insists::default(),
         drive: true,
     }

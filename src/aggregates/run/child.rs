@@ -68,6 +68,7 @@ pub fn start(
         children: children.collect::<Result<_, _>>().map_err(unreadable)?,
         growth: parent.started.growth,
         stuck: parent.started.stuck.clone(),
+        routed: None,
         insists: Insists::default(),
         drive: true,
     })

@@ -21,6 +21,8 @@ use crate::events::json::{Blob, Json};
 use crate::events::run::*;
 use crate::kernel::Draft;
 use crate::workflow::definition::Definition;
+use crate::workflow::json_text::Level;
+use crate::workflow::routing::QUERY;
 use crate::workflow::work::{Failure, Stop};
 
 type RunDraft<'a> = Draft<'a, Run>;
@@ -188,6 +190,10 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun, moment: &Moment<'_>) -> Res
         growth: asked.growth,
         stuck: asked.stuck.clone(),
     });
+    if let Some(routed) = &asked.routed {
+        let query = draft.payload(query(&asked.input));
+        draft.emit(RequestRouted::of(query, routed.clone()));
+    }
     for step in asked.definition.graph() {
         draft.emit(StepAdded {
             needs: step.needs.clone(),
@@ -195,6 +201,16 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun, moment: &Moment<'_>) -> Res
         });
     }
     Ok(())
+}
+
+/// What somebody asked for, as it stands in the input of a run.
+fn query(input: &Json) -> Json {
+    let members = match Level::of(input.text()) {
+        Ok(Level::Map(members)) => members,
+        _ => return Json::null(),
+    };
+    let query = members.into_iter().find(|(name, _)| name == QUERY);
+    query.and_then(|(_, text)| Json::made(text).ok()).unwrap_or_else(Json::null)
 }
 
 fn bindings(draft: &mut RunDraft<'_>, agents: &[(AgentName, Blob)]) -> Vec<AgentBinding> {

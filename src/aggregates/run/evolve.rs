@@ -122,7 +122,7 @@ impl Evolution<'_> {
 
     fn follow(&mut self, event: &RunEvent, at: &At<'_>) -> Result<(), Contradiction> {
         match event {
-            RunEvent::RunStarted(event) => self.run_started(event, at),
+            RunEvent::RunStarted(_) | RunEvent::RequestRouted(_) => self.begin(event, at),
             RunEvent::StepAdded(event) => self.step_added(event),
             RunEvent::AttemptStarted(event) => self.attempt_started(event),
             RunEvent::AttemptFailed(event) => self.attempt_failed(event),
@@ -212,6 +212,15 @@ impl Evolution<'_> {
         }
     }
 
+    /// What comes before there is anything to do.
+    fn begin(&mut self, event: &RunEvent, at: &At<'_>) -> Result<(), Contradiction> {
+        match event {
+            RunEvent::RunStarted(event) => self.run_started(event, at),
+            RunEvent::RequestRouted(event) => self.request_routed(event),
+            _ => Err("a run does not begin so".to_owned()),
+        }
+    }
+
     fn run_started(&mut self, event: &RunStarted, at: &At<'_>) -> Result<(), Contradiction> {
         let id: RunId = at.stream.run().ok_or("the stream is not a run's")?;
         self.run.about = Some(Arc::new(About { id, at: at.time, started: event.clone() }));
@@ -219,6 +228,14 @@ impl Evolution<'_> {
         self.run.until.clone_from(&event.until);
         self.run.time_left_us = event.duration_limit_us;
         self.run.driven = Driven { at: at.time, time_left_us: event.duration_limit_us.unwrap_or_default() };
+        Ok(())
+    }
+
+    fn request_routed(&mut self, event: &RequestRouted) -> Result<(), Contradiction> {
+        if self.run.routed.is_some() || self.run.steps.len() > 0 {
+            return Err("a request is routed before there is anything to do".to_owned());
+        }
+        self.run.routed = Some(Arc::new(event.routed()));
         Ok(())
     }
 

@@ -4,11 +4,16 @@ use super::start::micros;
 use super::{Run, RunRejection, RunStatus, StartRun};
 use crate::events::json::Payload;
 use crate::events::problem::Late;
-use crate::events::run::RunStarted;
+use crate::events::run::{Routed, RunStarted};
 use crate::kernel::Blobs;
 use crate::workflow::definition::Definition;
 
 impl Run {
+    /// What was decided about the request that it is for; none if it was started otherwise.
+    pub fn routed(&self) -> Option<&Routed> {
+        self.routed.as_deref()
+    }
+
     /// Whether it is the run that somebody starts: it began with the same, and what they say for it can have an effect still.
     ///
     /// # Errors

@@ -103,7 +103,7 @@ use crate::events::decision::Form;
 use crate::events::ids::{AgentName, Fence, RUN_KIND, RunId, StepId, TimerId, Version};
 use crate::events::json::{BlobRef, Payload};
 use crate::events::problem::Problem;
-use crate::events::run::{AttemptStarted, Purpose, RunEvent, RunStarted, Undoes};
+use crate::events::run::{AttemptStarted, Purpose, Routed, RunEvent, RunStarted, Undoes};
 use crate::events::time::Timestamp;
 use crate::kernel::standing::KindFold;
 use crate::kernel::{
@@ -118,6 +118,8 @@ type Moment<'a> = kernel::Moment<'a, Grants>;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     about: Option<Arc<About>>,
+    /// What was decided about the request that it is for.
+    routed: Option<Arc<Routed>>,
     steps: Graph,
     /// Steps that are needed before they are added, with those that need them.
     awaited: HashMap<StepId, Vec<StepIndex>>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::events::ids::AgentName;
 use crate::events::json::{Blob, Json};
-use crate::events::run::{GrowthLimits, Parent, StuckLimits};
+use crate::events::run::{GrowthLimits, Parent, Routed, StuckLimits};
 use crate::workflow::definition::Definition;
 
 /// Everything that a run begins with. It was validated before.
@@ -41,6 +41,8 @@ pub struct StartRun {
     pub growth: GrowthLimits,
     /// When an agent of it is stuck, and who is asked then.
     pub stuck: StuckLimits,
+    /// What was decided about the request that it is for, where somebody asked and named no agent.
+    pub routed: Option<Routed>,
     /// What of this was said for this run.
     pub insists: Insists,
     /// Whether it is to go on by itself from its first commit on.

@@ -12,6 +12,7 @@ use crate::events::problem::{Code, Problem};
 use crate::kernel::core::Envelope;
 use crate::views::projections::agents::AgentRow;
 use crate::views::projections::handoffs::HandoffRow;
+use crate::views::projections::successes::SuccessRow;
 
 impl Facade {
     /// All agents to which something has happened, and those that are named.
@@ -42,6 +43,11 @@ impl Facade {
     /// How often agents handed over to each other, over all runs.
     pub(super) async fn handoffs(&self) -> Result<Vec<HandoffRow>, Problem> {
         self.system.handoffs().list().await.map_err(|error| view_problem(&error))
+    }
+
+    /// How often agents did what they were to do, over all runs.
+    pub(super) async fn successes(&self) -> Result<Vec<SuccessRow>, Problem> {
+        self.system.successes().list().await.map_err(|error| view_problem(&error))
     }
 
     /// Records what somebody wants of an agent. `known` is whether a file or the configuration defines it.

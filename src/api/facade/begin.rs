@@ -101,6 +101,7 @@ impl Facade {
             children: children.iter().map(start_child).collect(),
             growth: *growth,
             stuck: stuck.clone(),
+            routed: spec.routed,
             insists,
             drive: false,
         })

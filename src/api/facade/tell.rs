@@ -101,6 +101,7 @@ fn is_happening(event: &RunEvent) -> bool {
         Run::StepAdded(added) => added.inside.is_some(),
         Run::AttemptStarted(_) | Run::AttemptFailed(_) | Run::AttemptLost(_) | Run::RetryScheduled(_) => true,
         Run::FallbackEngaged(_)
+        | Run::RequestRouted(_)
         | Run::HandoffDeclared(_)
         | Run::Escalated(_)
         | Run::ChildStarted(_)

@@ -13,8 +13,10 @@ use crate::api::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
 use crate::events::ids::{AgentName, ContextKey, ContextName, InvalidId, RunId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
+use crate::events::run::{Routed, RoutedAgent};
 use crate::executors::AgentDefinition;
 use crate::workflow::definition::Definition;
+use crate::workflow::routing::AGENTS_MAX;
 
 /// No request is longer, in bytes: the longest carries definitions, agents and an input. It holds for what is asked within
 /// one process, too, so that the same can be asked whoever holds the store.
@@ -93,6 +95,7 @@ impl Request {
             | Self::Hello
             | Self::Interrupted
             | Self::Handoffs
+            | Self::Successes
             | Self::OwnAgents
             | Self::Verify => Ok(()),
             Self::History { run, which: WhichEvents { from: _, to: _, step, types, follow: _ } } => {
@@ -212,8 +215,19 @@ impl ContextWants {
 impl RunSpec {
     fn check(&self) -> Result<(), Problem> {
         // Lengths of time may be any.
-        let Self { workflow, id, input, tags, parallel, timeout: _, until, work_folder, environment, agents } =
-            self;
+        let Self {
+            workflow,
+            id,
+            input,
+            tags,
+            parallel,
+            timeout: _,
+            until,
+            work_folder,
+            environment,
+            agents,
+            routed,
+        } = self;
         id.iter().try_for_each(run_id)?;
         workflow.check()?;
         whole("the input", input)?;
@@ -223,8 +237,17 @@ impl RunSpec {
         work_folder.iter().try_for_each(|path| whole_path(path))?;
         let names = environment.iter().flat_map(BTreeMap::keys);
         names.into_iter().try_for_each(|name| named("a name in the environment", name))?;
+        routed.iter().try_for_each(self::routed)?;
         agents.iter().try_for_each(|agent| agent.name.check().map_err(|error| bad(error.to_string())))
     }
+}
+
+fn routed(routed: &Routed) -> Result<(), Problem> {
+    let Routed { domain: _, category: _, complexity, confidence: _, strategy: _, agents } = routed;
+    if !(1..=10).contains(complexity) || agents.len() > AGENTS_MAX {
+        return Err(bad("what was decided about a request is nothing that could be".to_owned()));
+    }
+    agents.iter().try_for_each(|RoutedAgent { name, score: _ }| agent(name))
 }
 
 impl Workflow {

@@ -53,11 +53,27 @@ pub(in crate::cli) struct RunArguments {
 }
 
 #[derive(Debug, Args)]
+pub(in crate::cli) struct RouteArguments {
+    /// What is wanted, in a text
+    #[arg(value_name = "QUERY", required_unless_present = "eval")]
+    pub(in crate::cli) query: Option<String>,
+    /// Something that is known beside it: domain=D, category=C, or any other key and words
+    #[arg(long = "context", value_name = "K=V")]
+    pub(in crate::cli) context: Vec<String>,
+    /// Show what everything was told by
+    #[arg(long)]
+    pub(in crate::cli) explain: bool,
+    /// Route the requests of this file, a JSON object a line with what is right, and show how many were
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["query", "context", "explain"])]
+    pub(in crate::cli) eval: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(in crate::cli) struct AskArguments {
     /// What it is to do, in a text; braces in it mean nothing
     #[arg(value_name = "QUERY", value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) query: String,
-    /// The agent, in any spelling of its name [default: the configuration's `default_agent`]
+    /// The agent, in any spelling of its name [default: the one that fits, as `route` shows, else the configuration's `default_agent`]
     #[arg(long, value_name = "A", value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) agent: Option<String>,
     #[command(flatten)]

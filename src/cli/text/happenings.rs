@@ -261,6 +261,13 @@ impl Story {
 
     fn of_run(&self, kind: &str, facts: &Facts<'_>) -> Option<Text> {
         let said = match kind {
+            "request_routed" => terminal!(
+                "{} about {}, complexity {}: {}",
+                facts.text("category"),
+                facts.text("domain"),
+                facts.number("complexity"),
+                facts.text("strategy")
+            ),
             "run_paused" => terminal!("{} {}", Tone::Warning.of(&terminal!("paused")), facts.by()),
             "run_unpaused" => terminal!("goes on, {}", facts.by()),
             "cancel_requested" => terminal!("is to end, {}", facts.by()),

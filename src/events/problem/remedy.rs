@@ -199,6 +199,8 @@ pub enum Document {
     Handoffs,
     /// The document on messages between agents.
     Messages,
+    /// The document on routing.
+    Routing,
     /// The document on the configuration.
     Configuration,
 }

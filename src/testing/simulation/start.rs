@@ -26,6 +26,7 @@ pub fn start_of(definition: Definition, input: Json) -> StartRun {
         children: Vec::new(),
         growth: GrowthLimits::USUAL,
         stuck: StuckLimits::default(),
+        routed: None,
         insists: Default::default(),
         drive: true,
     }

@@ -17,7 +17,7 @@ use crate::aggregates::run::{About, End, Order, Phase, Run, RunStatus};
 use crate::events::ids::{AgentName, Hash, RunId, Version};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code, Problem};
-use crate::events::run::{AgentBinding, Parent, RollbackCause, RunStarted, Usage};
+use crate::events::run::{AgentBinding, Parent, RollbackCause, Routed, RunStarted, Usage};
 use crate::events::time::Timestamp;
 use crate::kernel::{Blobs, Unreadable};
 use crate::views::presenters::ways::{Invocation, Way, ways};
@@ -78,6 +78,9 @@ pub struct RunReport {
     /// Its phases, in the order in which its steps name them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseReport>,
+    /// What was decided about the request that it is for, where somebody asked and named no agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routed: Option<Routed>,
     /// How its agents handed over.
     #[serde(default)]
     pub handoffs: HandoffsReport,
@@ -206,6 +209,7 @@ pub fn report(
         progress: RunProgress { done, total, percent: percent(done, total) },
         steps,
         phases: phases::phases(run.nodes()),
+        routed: run.routed().cloned(),
         handoffs: handoffs::handoffs(run.nodes()),
         escalations: escalations::escalations(run.nodes()),
         usage: usage_report(usage),

@@ -206,6 +206,7 @@ pub(super) fn start_of(steps: &str) -> StartRun {
         children: Vec::new(),
         growth: Default::default(),
         stuck: Default::default(),
+        routed: None,
         insists: Default::default(),
         drive: true,
     }

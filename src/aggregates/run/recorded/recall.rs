@@ -139,6 +139,10 @@ fn start(recorded: &Start, from: &Source<'_>) -> Result<StartRun, NotRecalled> {
     let began: Option<&RunStarted> = began.or_else(|| from.state.about().map(|about| &about.started));
     let began = began.ok_or_else(|| from.broken("no event says what it began with"))?;
     let children = began.children.iter().map(|child| start_child(child, from.blobs));
+    let routed = from.events.iter().find_map(|event| match event {
+        RunEvent::RequestRouted(routed) => Some(routed.routed()),
+        _ => None,
+    });
     let mut start = StartRun {
         definition: from.blobs.value(&began.definition.hash)?,
         definition_blob: blob(began.definition, from.blobs)?,
@@ -155,6 +159,7 @@ fn start(recorded: &Start, from: &Source<'_>) -> Result<StartRun, NotRecalled> {
         children: children.collect::<Result<_, _>>()?,
         growth: began.growth,
         stuck: began.stuck.clone(),
+        routed,
         insists: Default::default(),
         drive: recorded.drive,
     };

@@ -342,6 +342,7 @@ fn starting_again_attaches_only_to_the_same() {
             children: Vec::new(),
             growth: GrowthLimits::default(),
             stuck: StuckLimits::default(),
+            routed: None,
             insists: Insists::default(),
             drive: false,
         }))

@@ -104,6 +104,7 @@ impl Play {
                 handoffs: 5,
             },
             stuck: StuckLimits::default(),
+            routed: None,
             insists: Insists::default(),
             drive: true,
         };

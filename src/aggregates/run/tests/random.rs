@@ -16,7 +16,10 @@ use crate::aggregates::run::{Ask, Phase, Run, RunEffect, RunEffectId, RunStatus}
 use crate::events::ids::{AgentName, MessageNumber, RunId, StepId, Version};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Class, Code};
-use crate::events::run::{Because, Parent, Purpose, Resolution, RunEvent, StuckLimits};
+use crate::events::run::{
+    Because, Category, Domain, Parent, Purpose, Resolution, Routed, RoutedAgent, RunEvent, Share, Strategy,
+    StuckLimits,
+};
 use crate::kernel::{Aggregate, Attention, Effect};
 use crate::testing::promises::messages::Post;
 use crate::testing::{Dice, given};
@@ -150,7 +153,9 @@ pub(super) fn begin(file: &str, dice: &mut Dice, limits: (u32, Option<Duration>)
     let parent = Parent { run: RunId::parse("up").unwrap(), step: StepId::grown("c") };
     let parent = dice.one_in(2).then_some(parent);
     let looks = dice.one_in(2);
+    let routed = dice.one_in(3).then(routed);
     Play::start_as(file, |start| {
+        start.routed = routed;
         ((start.parallel, start.duration_limit), start.parent) = (limits, parent);
         let agents = [("ada", delivering::ADA), ("bob", "{}"), ("cyd", delivering::CYD), ("boss", "{}")];
         start.agents =
@@ -160,6 +165,19 @@ pub(super) fn begin(file: &str, dice: &mut Dice, limits: (u32, Option<Duration>)
             start.stuck = StuckLimits { answers: 1, handoffs: 1, time_us: Some(5_000_000), manager };
         }
     })
+}
+
+/// That somebody asked for it and named no agent.
+fn routed() -> Routed {
+    let agents = vec![RoutedAgent { name: AgentName::new("ada"), score: Share::of(0.5) }];
+    Routed {
+        domain: Domain::Ops,
+        category: Category::Task,
+        complexity: 3,
+        confidence: Share::of(0.75),
+        strategy: Strategy::SingleAgent,
+        agents,
+    }
 }
 
 /// Lets one random thing happen to the run.

@@ -33,10 +33,15 @@ pub(super) fn causes(past: &Past<'_>, event: &RunEvent, is_asked_about: bool) ->
             RollbackCause::Cancel => vec![Want::Cancelled],
             RollbackCause::Request { .. } => Vec::new(),
         },
-        RunEvent::StepFailed(failed) => step_failed(past, failed),
+        RunEvent::StepFailed(failed) => {
+            step_failed(past, failed).into_iter().chain(routed(past, &failed.step)).collect()
+        }
         RunEvent::StepSkipped(skipped) => step_skipped(past, skipped),
         RunEvent::StepCancelled(cancelled) => vec![Want::Stopped(cancelled.step.clone())],
-        RunEvent::StepCompleted(done) => step_completed(past, done, is_asked_about),
+        RunEvent::StepCompleted(done) => {
+            let made = step_completed(past, done, is_asked_about).into_iter();
+            made.chain(routed(past, &done.step)).collect()
+        }
         RunEvent::StepCompensated(undone) => {
             let began = Want::Began(undone.step.clone(), Purpose::Compensate);
             std::iter::once(began).chain(handled(&undone.step, Purpose::Compensate, undone.attempt)).collect()
@@ -256,7 +261,15 @@ fn attempt_began(past: &Past<'_>, began: &AttemptStarted) -> Vec<Want> {
     if past.work(&began.input).is_some_and(|work| work.guidance.is_some()) {
         wants.extend(past.run.guided_by(&began.step).cloned().map(Want::Made));
     }
+    wants.extend(routed(past, &began.step));
     wants
+}
+
+/// Who does the first step of what somebody asked for was decided before it began.
+fn routed(past: &Past<'_>, step: &StepId) -> Option<Want> {
+    let node = past.node(step)?;
+    let is_first = node.added.because == Because::Definition && node.added.needs.is_empty();
+    (is_first && past.run.routed().is_some()).then_some(Want::Routed)
 }
 
 /// Where that comes from which a step was done with, or undone: what people granted, the outputs of others, the plan that

@@ -9,7 +9,7 @@ use crate::events::json::Payload;
 use crate::events::problem::Code;
 use crate::events::run::{
     ApprovalRequested, AttemptStarted, Because, ChildEnded, ContextChanged, Gate, Handling, MessageGiven,
-    MessageHandled, MessageSent, Purpose, Resolution, RollbackCause, RunEvent, RunStarted, SkipReason,
+    MessageHandled, MessageSent, Purpose, RequestRouted, Resolution, RollbackCause, RunEvent, RunStarted, SkipReason,
     StepAdded, StepCompleted, StepFailed, StepKind, StepSkipped,
 };
 use crate::events::text::{shortened, shortened_lines};
@@ -35,6 +35,7 @@ pub(super) fn says(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<
     let of_run = |says: String| (None, says);
     match event {
         RunEvent::RunStarted(began) => of_run(run_began(began)),
+        RunEvent::RequestRouted(routed) => of_run(request_routed(routed)),
         RunEvent::StepAdded(added) => of(&added.step, joined(added)),
         RunEvent::AttemptStarted(_)
         | RunEvent::AttemptFailed(_)
@@ -305,6 +306,22 @@ fn asked_for(asked: &ApprovalRequested, at: Timestamp) -> String {
     };
     let who = if asked.approvers.is_empty() { "people".to_owned() } else { asked.approvers.join(" or ") };
     format!("{who} were asked about `{}`, {what}, since {}{}", asked.step, moment(at), until(asked.expires))
+}
+
+/// What was decided about a request, and for whom.
+fn request_routed(routed: &RequestRouted) -> String {
+    let RequestRouted { domain, category, complexity, confidence, strategy, agents, .. } = routed;
+    let agents: Vec<String> = agents
+        .iter()
+        .take(ITEMS_NAMED_MAX)
+        .map(|agent| format!("{} {}", agent.name, agent.score.number()))
+        .collect();
+    let fits =
+        if agents.is_empty() { "nobody fits".to_owned() } else { format!("who fits: {}", agents.join(", ")) };
+    let sure = confidence.percent();
+    format!(
+        "the request was taken for {category} about {domain}, complexity {complexity}, {sure} % sure; {fits}; {strategy}"
+    )
 }
 
 fn run_began(began: &RunStarted) -> String {

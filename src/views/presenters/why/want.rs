@@ -48,6 +48,8 @@ pub(super) enum Want {
     Locked(StepId),
     /// A step handed its work over.
     HandedOver(StepId),
+    /// It was decided who does what somebody asked for.
+    Routed,
     /// A manager was asked about a step.
     Escalated(StepId),
     /// An attempt handled a message that it was given.
@@ -113,6 +115,7 @@ impl Want {
     pub(super) fn could_be(&self, kind: &str) -> bool {
         match self {
             Self::Start => kind == "run_started",
+            Self::Routed => kind == "request_routed",
             Self::End => kind.starts_with("run_") || matches!(kind, "rollback_started" | "cancel_requested"),
             Self::Newest(_) => true,
             Self::Made(_) | Self::Unmade(_) => kind.starts_with("step_") || kind == "approval_granted",
@@ -178,6 +181,7 @@ impl Want {
             Self::Handled(step, purpose, attempt) => return handled(step, *purpose, *attempt, event),
             Self::Message(number) => matches!(event, RunEvent::MessageSent(sent) if sent.number == *number),
             Self::Start => matches!(event, RunEvent::RunStarted(_)),
+            Self::Routed => matches!(event, RunEvent::RequestRouted(_)),
             Self::End => is_end(event),
             Self::Newest(step) => tells_of(event) == Some(step),
             Self::Failed(step) => is_failure(event) == Some(step),
