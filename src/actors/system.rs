@@ -46,6 +46,7 @@ use crate::store::{EventStore, Head};
 use crate::views::projections::agents::{AgentRows, AgentsView};
 use crate::views::projections::handoffs::{HandoffRows, HandoffsView};
 use crate::views::projections::runs::{RunRows, RunsView};
+use crate::views::projections::tasks::{TaskRows, TasksView};
 use crate::views::projector::Projector;
 
 /// How many actor threads there are, and how patient they are.
@@ -104,6 +105,7 @@ pub struct System {
     arbiters: Mutex<Vec<Arbiter>>,
     runs: Arc<RunsView>,
     handoffs: HandoffsView,
+    tasks: TasksView,
     attentions: Arc<Attentions>,
     notifiers: Mutex<Notifiers>,
     grace: Duration,
@@ -158,8 +160,13 @@ impl System {
         let hosting = Hosting::start(context.clone(), Arc::clone(&spread));
         let agents = Communicator::start(roster, library, clock, spread);
         let (committed, standings) = (store.committed(), Arc::new(LiveStandings(Arc::clone(&hosting))));
-        let rows: Vec<Box<dyn Projection>> =
-            vec![Box::new(RunRows), Box::new(AttentionRows), Box::new(AgentRows), Box::new(HandoffRows)];
+        let rows: Vec<Box<dyn Projection>> = vec![
+            Box::new(RunRows),
+            Box::new(AttentionRows),
+            Box::new(AgentRows),
+            Box::new(HandoffRows),
+            Box::new(TaskRows),
+        ];
         let projector = Arc::new(Projector::new(store, standings, rows));
         let known = Arc::new(AgentsView::new(Arc::clone(&projector)));
         let live = Runs::new(Arc::clone(&hosting), Arc::clone(&agents), scribe, Arc::clone(&logs), known);
@@ -170,6 +177,7 @@ impl System {
         let runs = Arc::new(RunsView::new(Arc::clone(&projector)));
         let attentions = Arc::new(Attentions::new(Arc::clone(&projector)));
         let handoffs = HandoffsView::new(Arc::clone(&projector));
+        let tasks = TasksView::new(Arc::clone(&projector));
         let closed = watch::Sender::new(false);
         actix::spawn(keep_up(projector, committed, closed.subscribe()));
         let (ended, notifiers) = (watch::Sender::new(false), Mutex::default());
@@ -181,6 +189,7 @@ impl System {
             arbiters,
             runs,
             handoffs,
+            tasks,
             attentions,
             notifiers,
             grace: settings.grace,
@@ -388,6 +397,16 @@ impl System {
     /// How often agents handed over to each other.
     pub fn handoffs(&self) -> &HandoffsView {
         &self.handoffs
+    }
+
+    /// The tasks that are open.
+    pub fn tasks(&self) -> &TasksView {
+        &self.tasks
+    }
+
+    /// Tells when nothing starts any more.
+    pub fn closing(&self) -> watch::Receiver<bool> {
+        self.closed.subscribe()
     }
 
     /// The read model of runs.

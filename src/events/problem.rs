@@ -1,6 +1,8 @@
 //! What can go wrong, as a person or program is told: a stable code, a class that says what to do, a sentence.
 
 mod remedy;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -306,6 +308,18 @@ codes! {
     HandoffMisplaced = "RE-1606", Validation, "A handoff stands where there can be none: it is the second of an answer, beside a plan, or undoes something",
         (Read(Document::Handoffs));
 
+    // 18: tasks that are handed out
+    NoSuchTask = "RE-1801", Validation, "A text names no task, or one that the run has not handed out, or no lease of it",
+        "copy the whole `id` of the task that you took";
+    TaskOver = "RE-1802", Validation, "A task is answered that is not open any more", (LookAtRun(Look::Status));
+    TaskHeld = "RE-1803", Transient, "Somebody else has the task", "take another, or try again when their lease is over";
+    LeaseOver = "RE-1804", Validation, "A task is answered under a lease that is over: nothing of the answer is taken",
+        "keep the answer; if nobody has the task by now, take it again and answer under the new lease";
+    TaskNotHandedOut = "RE-1805", Validation, "The run hands out no task as it is", (LookAtRun(Look::Status));
+    BadLease = "RE-1806", Validation, "A lease that is too long, or no time at all", (Read(Document::Limits));
+    AnswerTooLong = "RE-1807", Validation, "The answer to a task is longer than it may be: nothing of it is taken",
+        "write what is big into a file, and answer its name";
+
     // 20: what a run refuses
     RunEnded = "RE-2001", Validation, "The run has ended", "start another run";
     RunParked = "RE-2002", Fatal, "The history of a run holds what this version does not understand",
@@ -394,6 +408,7 @@ codes! {
         "name values once, and only those that are secrets";
     AgentStuck = "RE-3038", Fatal, "An agent is stuck: the same answer again and again, the same two agents handing over back and forth, or no end in time",
         "see what was seen, and `[stuck]` in the configuration";
+    TaskFailed = "RE-3039", Unknown, "Whoever had taken a task said that it cannot be done", "see its message";
     TooManyItems = "RE-3029", Validation, "A `for_each` has more items than the configuration lets a run grow by",
         "give it a shorter list, or see `growth.items` in the configuration";
 
@@ -471,23 +486,4 @@ pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .filter(|(distance, name)| *distance <= 1 + name.len().max(wrong.len()) / 4)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_code_stands_for_two_things() {
-        let mut texts: Vec<_> = Code::ALL.iter().map(|code| code.text()).collect();
-        texts.sort_unstable();
-        texts.dedup();
-        assert_eq!(texts.len(), Code::ALL.len());
-    }
-
-    #[test]
-    fn the_nearest_name_is_one_that_could_be_meant() {
-        assert_eq!(nearest("nedes", ["needs", "run"]), Some("needs"));
-        assert_eq!(nearest("banana", ["needs", "run"]), None);
-    }
 }

@@ -8,3 +8,4 @@
 pub mod agents;
 pub mod handoffs;
 pub mod runs;
+pub mod tasks;

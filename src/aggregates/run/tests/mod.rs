@@ -27,6 +27,7 @@ mod sharing;
 mod snapshot;
 mod streaming;
 mod stuck;
+mod tasks;
 mod tries;
 mod waited;
 
