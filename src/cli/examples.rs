@@ -189,7 +189,7 @@ const EXAMPLES: &[Examples] = &[
         &[
             ("reenact tasks next --agent reviewer", "take what is open longest, for half an hour"),
             (
-                "reenact tasks next --agent reviewer --lease 2h --wait 10m --json",
+                "reenact tasks next --agent reviewer --lease 2h --wait 1s --json",
                 "wait for it, for a program",
             ),
         ],

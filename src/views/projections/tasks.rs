@@ -161,7 +161,7 @@ impl TasksView {
                 }
             }
         }
-        next.rows.sort_by(|one, other| (one.since, one.fence).cmp(&(other.since, other.fence)));
+        next.rows.sort_by_key(|row| (row.since, row.fence));
         Ok(next)
     }
 

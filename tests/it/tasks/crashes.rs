@@ -135,10 +135,10 @@ impl Ledger {
             RunEvent::AttemptFailed(failed) => {
                 return self.end(key(&failed.step, failed.purpose, failed.attempt));
             }
-            RunEvent::AttemptLost(lost) => {
-                if self.open.contains_key(&key(&lost.step, lost.purpose, lost.attempt)) {
-                    return Err("a task is lost with a process");
-                }
+            RunEvent::AttemptLost(lost)
+                if self.open.contains_key(&key(&lost.step, lost.purpose, lost.attempt)) =>
+            {
+                return Err("a task is lost with a process");
             }
             RunEvent::RunCompleted(_) | RunEvent::RunFailed(_) | RunEvent::RunCancelled(_) => {
                 return if self.open.is_empty() { Ok(()) } else { Err("a run ends with open tasks") };

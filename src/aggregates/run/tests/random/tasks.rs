@@ -69,10 +69,10 @@ impl Leases {
             RunEvent::AttemptFailed(failed) => {
                 self.0.remove(&key(&failed.step, failed.purpose, failed.attempt));
             }
-            RunEvent::AttemptLost(lost) => {
-                if self.0.contains_key(&key(&lost.step, lost.purpose, lost.attempt)) {
-                    return Err(format!("{event:?}: a task is lost with no process"));
-                }
+            RunEvent::AttemptLost(lost)
+                if self.0.contains_key(&key(&lost.step, lost.purpose, lost.attempt)) =>
+            {
+                return Err(format!("{event:?}: a task is lost with no process"));
             }
             _ => {}
         }
