@@ -188,10 +188,7 @@ const EXAMPLES: &[Examples] = &[
         &["tasks", "next"],
         &[
             ("reenact tasks next --agent reviewer", "take what is open longest, for half an hour"),
-            (
-                "reenact tasks next --agent reviewer --lease 2h --wait 1s --json",
-                "wait for it, for a program",
-            ),
+            ("reenact tasks next --agent reviewer --lease 2h --wait 1s --json", "wait for it, for a program"),
         ],
     ),
     (&["validate"], &[("reenact validate trip.yaml", "what is wrong with it, with line and column")]),
