@@ -47,6 +47,7 @@ use crate::views::projections::agents::{AgentRows, AgentsView};
 use crate::views::projections::handoffs::{HandoffRows, HandoffsView};
 use crate::views::projections::runs::{RunRows, RunsView};
 use crate::views::projections::successes::{SuccessRows, SuccessesView};
+use crate::views::projections::tasks::{TaskRows, TasksView};
 use crate::views::projector::Projector;
 
 /// How many actor threads there are, and how patient they are.
@@ -106,6 +107,7 @@ pub struct System {
     runs: Arc<RunsView>,
     handoffs: HandoffsView,
     successes: SuccessesView,
+    tasks: TasksView,
     attentions: Arc<Attentions>,
     notifiers: Mutex<Notifiers>,
     grace: Duration,
@@ -166,6 +168,7 @@ impl System {
             Box::new(AgentRows),
             Box::new(HandoffRows),
             Box::new(SuccessRows),
+            Box::new(TaskRows),
         ];
         let projector = Arc::new(Projector::new(store, standings, rows));
         let known = Arc::new(AgentsView::new(Arc::clone(&projector)));
@@ -178,6 +181,7 @@ impl System {
         let attentions = Arc::new(Attentions::new(Arc::clone(&projector)));
         let handoffs = HandoffsView::new(Arc::clone(&projector));
         let successes = SuccessesView::new(Arc::clone(&projector));
+        let tasks = TasksView::new(Arc::clone(&projector));
         let closed = watch::Sender::new(false);
         actix::spawn(keep_up(projector, committed, closed.subscribe()));
         let (ended, notifiers) = (watch::Sender::new(false), Mutex::default());
@@ -190,6 +194,7 @@ impl System {
             runs,
             handoffs,
             successes,
+            tasks,
             attentions,
             notifiers,
             grace: settings.grace,
@@ -402,6 +407,16 @@ impl System {
     /// How often agents did what they were to do.
     pub fn successes(&self) -> &SuccessesView {
         &self.successes
+    }
+
+    /// The tasks that are open.
+    pub fn tasks(&self) -> &TasksView {
+        &self.tasks
+    }
+
+    /// Tells when nothing starts any more.
+    pub fn closing(&self) -> watch::Receiver<bool> {
+        self.closed.subscribe()
     }
 
     /// The read model of runs.

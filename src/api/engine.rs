@@ -11,6 +11,7 @@ pub mod events;
 pub mod handle;
 mod life;
 mod link;
+pub mod tasks;
 
 use std::path::PathBuf;
 use std::sync::Arc;

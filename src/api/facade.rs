@@ -12,6 +12,7 @@
 //!   say something else by now
 //! - `history`: what happened, and a run as it was; `past`: one version after another; `graph`: its picture
 //! - `outcome`: what comes of runs
+//! - `tasks`: what is handed out, and who takes it
 //! - `tell`: what of a run is done in a lesser way
 //! - `transcript`: what was said during an attempt; `logs`: what programs say while they say it
 //! - `verify`: proves the store whole
@@ -33,6 +34,7 @@ mod outcome;
 mod past;
 mod report;
 mod see;
+mod tasks;
 mod tell;
 mod transcript;
 mod verify;
@@ -208,6 +210,7 @@ impl Facade {
             }
             Request::Context { context, wants } => self.context(context, wants, frames).await,
             Request::Messages { run, which } => self.messages(run.as_deref(), &which, frames).await,
+            Request::Tasks(wanted) => self.tasks(wanted, frames).await,
             Request::Plan { run, to } => self.plan(&run, to.as_deref()).await.map(Response::Planned),
             Request::StateAt { run, at } => {
                 self.state_at(&run, at).await.map(|state| Response::State(Box::new(state)))

@@ -16,6 +16,7 @@
 //! - [`wording`]: the words of the command line for what can be done
 //! - [`identity`]: which data folder it is, so that a copy is known for one
 
+pub mod answer;
 pub(crate) mod copy;
 pub mod doctor;
 pub mod door;

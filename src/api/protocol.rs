@@ -4,11 +4,13 @@
 mod agents;
 mod check;
 mod contexts;
+mod control;
 mod events;
 mod listed;
 mod messages;
 mod past;
 mod seen;
+mod tasks;
 mod verified;
 
 use std::sync::Arc;
@@ -18,10 +20,9 @@ use serde::{Deserialize, Serialize};
 use super::spec::RunSpec;
 use crate::aggregates::agent::Turn;
 use crate::aggregates::run::{CannotUndo, Order, RollbackPlan, RunStatus, Unticked};
-use crate::events::ids::{AgentName, CommandId, ContextName, MessageNumber, RunId, StepId, Version};
-use crate::events::json::Json;
+use crate::events::ids::{AgentName, CommandId, ContextName, RunId, StepId, Version};
 use crate::events::problem::Problem;
-use crate::events::run::{Purpose, Resolution};
+use crate::events::run::Purpose;
 use crate::executors::AgentDefinition;
 pub use crate::executors::logs::live::{Heard, Wants};
 pub use crate::executors::logs::read::Which;
@@ -34,18 +35,19 @@ use crate::views::presenters::why::WhyReport;
 use crate::views::projections::handoffs::HandoffRow;
 use crate::views::projections::runs::{RunFilter, RunRow};
 use crate::views::projections::successes::SuccessRow;
-use crate::workflow::approval::Edits;
 pub use agents::{AgentKnown, AgentTurned, SlotsKnown};
 pub use check::{REQUEST_BYTES_MAX, tags as check_tags};
 pub use contexts::{
     ContextAnswer, ContextKnown, ContextWants, ContextWritten, HolderKnown, KeyGiven, KeyKnown, KeyVersioned,
     KeyWritten, LockKnown, LocksKnown, WaiterKnown,
 };
+pub use control::Control;
 pub use events::WhichEvents;
 pub use listed::{Listed, ListedRun, Listing};
 pub use messages::{MessageKnown, MessageState, ReceiverKnown, WhichMessages};
 pub use past::{Shown, State};
 pub use seen::{Live, LiveAttempt, Tells, Told};
+pub use tasks::{TaskGiven, TaskKnown, TaskTaken, TaskWanted, TasksWanted, UndoesTask};
 pub use verified::{VerifyProblem, VerifyReport};
 
 /// A request to whoever holds a store.
@@ -206,6 +208,8 @@ pub enum Request {
         /// Which of them.
         which: WhichMessages,
     },
+    /// What somebody wants of tasks. Frames: [`Frame::Task`]. Response: [`Response::Done`], or [`Response::TaskTaken`].
+    Tasks(TasksWanted),
     /// The plan of a rollback that would begin now. Response: [`Response::Planned`].
     Plan {
         /// Its id, or enough of it.
@@ -273,6 +277,7 @@ impl Request {
             | Self::Control { .. }
             | Self::TurnAgent { .. } => false,
             Self::Context { wants, .. } => wants.only_looks(),
+            Self::Tasks(wanted) => wanted.only_looks(),
             Self::Hello
             | Self::Foresee { .. }
             | Self::Follow { .. }
@@ -301,79 +306,6 @@ impl Request {
     }
 }
 
-/// The things that a person may want of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Control {
-    /// To let what runs end, and to start nothing new.
-    Pause,
-    /// To go on only until a step or a phase is done with; `next` is the first phase that is not.
-    PauseAfter {
-        /// The step or the phase.
-        until: Arc<str>,
-    },
-    /// To go on after a pause.
-    Unpause,
-    /// To end: what runs is told to stop.
-    Cancel {
-        /// Whether what was done is to be undone.
-        rollback: bool,
-    },
-    /// To try again what failed.
-    Retry {
-        /// The step or the phase that is meant; none means all that failed.
-        step: Option<Arc<str>>,
-    },
-    /// To undo what was done.
-    Rollback {
-        /// The step or the phase that is kept; none undoes everything.
-        to: Option<Arc<str>>,
-    },
-    /// To grant what is asked.
-    Approve {
-        /// The request, by its id or the beginning of that, or by the step or the phase that asks.
-        request: String,
-        /// A remark, which is recorded with the grant.
-        note: Option<String>,
-        /// What of the arguments, or of the output, is to be changed.
-        edits: Option<Edits>,
-        /// The hash of what was looked at, or the beginning of it.
-        #[serde(default)]
-        hash: Option<String>,
-    },
-    /// To refuse what is asked. It needs a reason.
-    Reject {
-        /// The request, as for [`Control::Approve`].
-        request: String,
-    },
-    /// To record that points of a request's checklist were looked at.
-    Check {
-        /// The request, as for [`Control::Approve`].
-        request: String,
-        /// The numbers of those points, from 1.
-        points: Vec<u32>,
-    },
-    /// To take a signal.
-    Signal {
-        /// The name of the signal.
-        name: Arc<str>,
-        /// The data that the step which waits for it is to answer.
-        data: Json,
-    },
-    /// To send a message again to those for whom it is dead.
-    Resend {
-        /// The number of the message.
-        number: MessageNumber,
-    },
-    /// To settle a compensation that failed for good. It needs a reason.
-    Resolve {
-        /// The step whose compensation it is.
-        step: StepId,
-        /// Whether the compensation is to be tried again, left out, or taken as done.
-        how: Resolution,
-    },
-}
-
 /// One line of an answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -388,6 +320,8 @@ pub enum Frame {
     Event(Box<HistoryLine>),
     /// A message between agents.
     Message(Box<MessageKnown>),
+    /// A task that is open.
+    Task(Box<TaskKnown>),
     /// What became of a key of a shared context.
     Key(Box<KeyWritten>),
     /// What a program says.
@@ -445,6 +379,8 @@ pub enum Response {
     OwnAgents(Vec<AgentDefinition>),
     /// What was wanted of an agent is recorded.
     AgentTurned(AgentTurned),
+    /// Whether somebody has a task now, and which.
+    TaskTaken(TaskTaken),
     /// The answer of a shared context.
     Context(ContextAnswer),
     /// The plan of a rollback.

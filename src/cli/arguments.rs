@@ -8,6 +8,7 @@
 //! - `shape`: what the verbs take that show what is, was or would be, and change nothing
 //! - `start`: what the verbs take that start a run
 //! - `steer`: what the verbs take that steer a run, or answer what it asks
+//! - `tasks`: what the verb takes by which work is handed out
 
 mod contexts;
 mod look;
@@ -17,6 +18,7 @@ mod setup;
 mod shape;
 mod start;
 mod steer;
+mod tasks;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -39,6 +41,10 @@ pub(super) use self::steer::{
     AfterwardsArguments, ApproveArguments, AskedArguments, CancelArguments, ControlArguments, OrderArguments,
     RejectArguments, ResolutionArguments, ResolveArguments, RetryArguments, RollbackArguments, RollbackVerb,
     SignalArguments, UnpauseArguments, UntilArguments, WhoArguments,
+};
+pub(super) use self::tasks::{
+    CompleteTaskArguments, FailTaskArguments, HeartbeatArguments, NextTaskArguments, TakenTaskArguments,
+    TasksArguments, TasksVerb,
 };
 use crate::events::time::parse_duration;
 
@@ -143,6 +149,8 @@ pub(super) enum Verb {
     Context(ContextArguments),
     /// Show what agents say to each other, and what becomes of it
     Messages(MessagesArguments),
+    /// List, take and answer work that is handed out to people and programs outside
+    Tasks(TasksArguments),
     /// Check workflow files; nothing runs
     Validate(ValidateArguments),
     /// Print a Markdown chain as a workflow file in YAML that does the same
@@ -200,7 +208,8 @@ impl Verb {
                 Some(AgentsVerb::Pause(_) | AgentsVerb::Unpause(_) | AgentsVerb::Drain(_)) => Reach::Acts,
             },
             Self::Context(ContextArguments { verb: ContextVerb::Set(_) })
-            | Self::Messages(MessagesArguments { verb: Some(_), .. }) => Reach::Acts,
+            | Self::Messages(MessagesArguments { verb: Some(_), .. })
+            | Self::Tasks(TasksArguments { verb: Some(_), .. }) => Reach::Acts,
             Self::Validate(_)
             | Self::Convert(_)
             | Self::Schema
@@ -222,6 +231,7 @@ impl Verb {
             | Self::Why(_)
             | Self::Context(_)
             | Self::Messages(_)
+            | Self::Tasks(_)
             | Self::Verify
             | Self::Route(_)
             | Self::Rollback(RollbackArguments { dry_run: true, .. }) => Reach::Looks,

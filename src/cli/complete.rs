@@ -106,7 +106,9 @@ fn with_value(verb: &str, argument: Arg) -> Arg {
             // What is built in cannot be asked.
             plain(typed.agents().into_iter().filter(|agent| agent != SHELL_AGENT).collect())
         }),
-        ("agents", "name") | ("messages", "agent") => candidates(argument, |typed| plain(typed.agents())),
+        ("agents", "name") | ("messages" | "tasks" | "next", "agent") => {
+            candidates(argument, |typed| plain(typed.agents()))
+        }
         ("run" | "validate" | "convert", "file" | "files") => {
             argument.add(ArgValueCompleter::new(workflow_files()))
         }

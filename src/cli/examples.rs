@@ -184,6 +184,20 @@ const EXAMPLES: &[Examples] = &[
             ("reenact messages --dead --since 2h", "what nobody has handled, of all runs"),
         ],
     ),
+    (
+        &["tasks"],
+        &[
+            ("reenact tasks", "all that is handed out, and who has it"),
+            ("reenact tasks --agent reviewer", "only what one agent is to do"),
+        ],
+    ),
+    (
+        &["tasks", "next"],
+        &[
+            ("reenact tasks next --agent reviewer", "take what is open longest, for half an hour"),
+            ("reenact tasks next --agent reviewer --lease 2h --wait 1s --json", "wait for it, for a program"),
+        ],
+    ),
     (&["validate"], &[("reenact validate trip.yaml", "what is wrong with it, with line and column")]),
     (
         &["convert"],

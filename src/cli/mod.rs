@@ -59,6 +59,7 @@ mod signal;
 mod spare;
 mod start;
 mod status;
+mod tasks;
 mod text;
 mod transcript;
 mod trust;
@@ -377,6 +378,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Agents(arguments) => agents::agents(scene, arguments).await,
         Verb::Context(arguments) => context::context(scene, arguments).await,
         Verb::Messages(arguments) => messages::messages(scene, arguments).await,
+        Verb::Tasks(arguments) => tasks::tasks(scene, arguments).await,
         Verb::Validate(arguments) => validate::validate(scene, &arguments),
         Verb::Convert(arguments) => convert::convert(scene, &arguments),
         Verb::Schema => schema::schema(scene),

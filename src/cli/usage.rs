@@ -31,7 +31,6 @@ const VERBS_NOT_BUILT: &[&str] = &[
     "route",
     "schedule",
     "serve",
-    "tasks",
     "test",
     "worker",
 ];

@@ -282,44 +282,6 @@ pub const AGENT_KIND: &str = "agent";
 /// The kind of the streams of minds.
 pub const MIND_KIND: &str = "mind";
 
-impl TimerId {
-    /// The timer that ends the sleep of a step.
-    pub fn sleep(step: &StepId) -> Self {
-        Self(format!("sleep/{step}").into())
-    }
-
-    /// The timer that starts a step's next attempt.
-    pub fn retry(step: &StepId, after_attempt: u32) -> Self {
-        Self(format!("retry/{step}/{after_attempt}").into())
-    }
-
-    /// The timer that starts the next attempt at undoing a step.
-    pub fn compensation_retry(step: &StepId, after_attempt: u32) -> Self {
-        Self(format!("compensate/{step}/{after_attempt}").into())
-    }
-
-    /// The timer that ends a step's waiting for a signal.
-    pub fn wait(step: &StepId) -> Self {
-        Self(format!("wait/{step}").into())
-    }
-
-    /// The timer with which a request for an approval expires.
-    pub fn request(request: &RequestId) -> Self {
-        Self(format!("approval/{request}").into())
-    }
-
-    /// The timer that ends an attempt that a child run makes.
-    pub fn child(step: &StepId, attempt: u32, undoes: bool) -> Self {
-        let what = if undoes { "undo-child" } else { "child" };
-        Self(format!("{what}/{step}/{attempt}").into())
-    }
-
-    /// The timer that ends a run that takes too long.
-    pub fn duration() -> Self {
-        Self("duration".into())
-    }
-}
-
 /// A number with a meaning.
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
@@ -363,9 +325,12 @@ number! {
 
 mod message;
 mod shared;
+mod task;
+mod timer;
 
 pub use message::{MessageId, MessageNumber};
 pub use shared::{CONTEXT_KIND, ContextKey, ContextName, KeyVersion, LockFence, LockName};
+pub use task::TaskId;
 
 /// Tells a command from all others, however often it is sent. The sender makes one id for each thing that it
 /// wants, and sends the command again with that id until it is answered. 16 bytes, those of a UUID.

@@ -24,6 +24,8 @@
 //! | what one attempt is given of them | [`MESSAGES_GIVEN_MAX`], [`MESSAGES_GIVEN_BYTES_MAX`] | the others wait for the next |
 //! | dead messages that can be sent again | [`DEAD_MESSAGES_MAX`] | the oldest can only be looked at |
 //! | how long a lock is granted | [`LEASE_MAX`] | is refused |
+//! | the answer to a task | [`TASK_ANSWER_BYTES_MAX`] | is refused while it is read |
+//! | how long somebody has a task | [`TASK_LEASE_MAX`] | is refused |
 //! | name and tags of a run, in its row | [`RUN_LABELS_BYTES_MAX`] | are refused before the run starts |
 //! | subtasks of a Markdown chain, variables of one, their names, and how often they are used | [`CHAIN_SUBTASKS_MAX`], [`CHAIN_VARIABLES_MAX`], [`CHAIN_VARIABLE_CHARS_MAX`], [`CHAIN_USES_MAX`] | the chain is refused |
 
@@ -87,6 +89,19 @@ pub const LOCK_WAITERS_MAX: usize = 1_024;
 
 /// How long a lock is granted at most before it is renewed: whoever waits for one whose holder is dead waits for that.
 pub const LEASE_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// How long somebody has a task who does not say for how long: people forget that they took one, and nobody else does it meanwhile.
+pub const TASK_LEASE: Duration = Duration::from_secs(30 * 60);
+
+/// How long somebody has a task at most before they say that they go on with it: as long as somebody may be away for whom it
+/// is done.
+pub const TASK_LEASE_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// The longest answer to a task, in bytes: as much as a program may write.
+pub const TASK_ANSWER_BYTES_MAX: usize = 8 * MIB;
+
+/// The longest JSON that such an answer becomes, in bytes: in a text each byte may be written as six.
+pub const TASK_ANSWER_JSON_BYTES_MAX: usize = 6 * TASK_ANSWER_BYTES_MAX + KIB;
 
 /// How many handoffs a chain of agents may have, unless it is configured otherwise.
 pub const CHAIN_HANDOFFS: u32 = 5;

@@ -14,6 +14,7 @@ mod saga;
 mod shared;
 mod status;
 mod stuck;
+mod tasks;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,6 +56,7 @@ pub use shared::{
 };
 pub use status::RunStatus;
 pub use stuck::{AnswerNoted, Escalated, StuckLimits, StuckOn};
+pub use tasks::{TaskLapsed, TaskOffered, TaskProgressed, TaskTaken};
 
 /// First in a stream, in one commit with the [`StepAdded`]s of its definition. The run is `pending`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +91,8 @@ pub struct RunStarted {
     pub growth: GrowthLimits,
     /// When an agent of it is stuck, and who is asked then.
     pub stuck: StuckLimits,
+    /// The agents of these whose attempts no process makes: they are tasks, for whoever takes them.
+    pub external: Vec<AgentName>,
 }
 
 /// The step of another run that started this one.
@@ -417,7 +421,7 @@ run_events! {
     RunStarted, RequestRouted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
     ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, ContextChanged, ContextAwaited,
-    ContextRead, LockRequested, LockAcquired, LockGivenBack, PreparationWithdrawn, AttemptAnswered, ContextWritten, HandoffDeclared, AnswerNoted, Escalated, MessageSent,
+    ContextRead, LockRequested, LockAcquired, LockGivenBack, PreparationWithdrawn, AttemptAnswered, ContextWritten, HandoffDeclared, AnswerNoted, Escalated, TaskOffered, TaskTaken, TaskProgressed, TaskLapsed, MessageSent,
     MessageGiven, MessageHandled, MessageExpired, DeliveryStarted, DeliveryFailed, DeliveryLost, RunPaused, RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,

@@ -50,7 +50,7 @@ impl ExecutorKind {
 
     /// Whether this version has it. Agents with other executors can be read, but do no step.
     pub const fn is_built(self) -> bool {
-        matches!(self, Self::Function | Self::Subprocess | Self::Scripted)
+        matches!(self, Self::Function | Self::Subprocess | Self::External | Self::Scripted)
     }
 
     /// The word for it in files.

@@ -37,7 +37,7 @@ use crate::aggregates::run::{About, Context as RunContext, Run, Sent};
 use crate::events::ids::{
     AgentName, ContextKey, ContextName, Fence, Hash, KeyVersion, LockFence, RunId, StepId,
 };
-use crate::events::json::{Json, Payload};
+use crate::events::json::{BlobRef, Json, Payload};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{AttemptStarted, Purpose, Undoes};
 use crate::events::time::Timestamp;
@@ -129,6 +129,17 @@ impl Assignment {
         let messages = run.messages().given_at_start(started.fence).cloned().collect();
         let (about, started) = (Arc::clone(about), Arc::clone(started));
         Ok(Self { about, started, undoes, values, reads, locks, messages })
+    }
+
+    /// What the run does, as it was recorded.
+    pub fn definition(&self) -> BlobRef {
+        self.about.started.definition
+    }
+
+    /// The definition of who is to make the attempt, if the run has one recorded.
+    pub fn agent_definition(&self) -> Option<BlobRef> {
+        let bound = self.about.started.agents.iter().find(|bound| bound.name == self.started.agent);
+        bound.map(|bound| bound.definition)
     }
 
     /// The hashes of the blobs that it refers to.
@@ -313,6 +324,11 @@ impl Executors {
             ExecutorKind::Scripted => {
                 let script = agent.script.clone().unwrap_or_default();
                 Arc::new(scripted::ScriptedExecutor::new(script))
+            }
+            // Its attempts are handed out, and none is made here.
+            ExecutorKind::External => {
+                let message = format!("agent `{}` is external: its work is handed out as tasks", agent.name);
+                return Err(Problem::new(Code::NotBuilt, message));
             }
             // It masks what comes while it comes.
             _ => {

@@ -21,7 +21,7 @@ pub trait Effect: Clone + Send + fmt::Debug + 'static {
 /// How long performing an effect lasts, and what happens to it when the process that performs it dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lasts {
-    /// It is only a hint to the code that decides: nobody performs it.
+    /// No process performs it: it is only a hint to the code that decides, or somebody outside sees to it.
     Hint,
     /// It is told once it is open, and once more by every process that takes the stream over; telling it
     /// twice does no harm.

@@ -141,7 +141,7 @@ fn an_input_that_a_child_cannot_take_is_refused_where_it_is_known() {
 fn a_run_records_all_that_it_may_start_and_who_could_do_it() {
     let sandbox = Sandbox::new();
     sandbox.write("agents/other.md", agent("other", ""));
-    sandbox.write("agents/psychic.md", "---\nname: psychic\ndescription: x\nexecutor: external\n---\n");
+    sandbox.write("agents/psychic.md", "---\nname: psychic\ndescription: x\nexecutor: llm\n---\n");
     sandbox.write("sub/agents/inner.md", agent("inner", ""));
     sandbox.write("reenact.toml", "[growth]\ndepth = 2\nwidth = 5\ntotal = 9\n[run]\nlost = 7\n");
     sandbox.write("sub/c.yaml", format!("limits: {{parallel: 3, duration: 1h}}\n{GOOD}"));

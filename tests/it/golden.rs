@@ -11,6 +11,7 @@ mod people;
 mod routing;
 mod shared;
 mod stuck;
+mod tasks;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,7 @@ fn events() -> Vec<RunEvent> {
         .chain(control())
         .chain(routing::events())
         .chain(stuck::events())
+        .chain(tasks::events())
         .chain(shared::events())
         .chain(saga())
         .chain(people::events())
@@ -71,6 +73,7 @@ fn started() -> RunEvent {
         duration_limit_us: Some(1),
     };
     RunStarted {
+        external: vec![AgentName::new("reviewer")],
         workflow: "release".to_owned(),
         definition: blob("definition"),
         input: inline("{\"version\": \"1.2\"}"),
@@ -93,12 +96,7 @@ fn started() -> RunEvent {
             items: 5_000,
             handoffs: 7,
         },
-        stuck: StuckLimits {
-            answers: 4,
-            handoffs: 300,
-            time_us: Some(600_000_000),
-            manager: Some(AgentName::new("publisher")),
-        },
+        stuck: stuck::limits(),
     }
     .into()
 }
@@ -331,6 +329,8 @@ fn an_older_schema_is_read_through_its_upcaster() {
     );
     is_read_as("child_ended", 1, &ChildEnded { driven: true, ..child_ended() }.into());
     let RunEvent::RunStarted(mut meant) = started() else { unreachable!() };
+    meant.external.clear();
+    is_read_as("run_started", 6, &meant.clone().into());
     meant.stuck = StuckLimits::default();
     is_read_as("run_started", 5, &meant.clone().into());
     meant.growth.handoffs = 5;

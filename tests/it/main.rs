@@ -57,6 +57,7 @@ mod streaming;
 mod stuck;
 mod support;
 mod talk;
+mod tasks;
 mod tidy;
 mod tiers;
 mod unwritten;

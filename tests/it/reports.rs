@@ -77,6 +77,6 @@ fn an_answer_that_says_that_it_failed_fails_its_step() {
     );
     let report = sandbox.json(1, &["run", "w.yaml"]);
     let look = step(&report, "look");
-    assert_eq!((&look["status"], &look["error"]["code"]), (&json!("failed"), &json!("RE-3045")));
+    assert_eq!((&look["status"], &look["error"]["code"]), (&json!("failed"), &json!("RE-3040")));
     assert!(look["error"]["message"].as_str().unwrap().contains("no access to the zone"), "{look:#}");
 }

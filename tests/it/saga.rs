@@ -85,6 +85,9 @@ const OF_REQUESTS: [&str; 1] = ["request_routed"];
 const OF_TALKING_AGENTS: [&str; 4] =
     ["delivery_started", "delivery_failed", "delivery_lost", "message_given"];
 
+/// What only happens where attempts are handed out: here all are made. `tasks::crashes` crashes such runs at each output.
+const OF_TASKS: [&str; 4] = ["task_offered", "task_taken", "task_progressed", "task_lapsed"];
+
 /// What only happens where a run is paused just while a step waits for a shared context: too seldom to be met here each time.
 /// `run::tests::random` meets it, and `run::tests::sharing` says what follows.
 const OF_PAUSES: [&str; 1] = ["preparation_withdrawn"];
@@ -117,6 +120,7 @@ impl Seen {
             &OF_REQUESTS,
             &OF_TALKING_AGENTS,
             &OF_PAUSES,
+            &OF_TASKS,
         ];
         let elsewhere = elsewhere.concat();
         let alone = known.iter().filter(|kind| !elsewhere.contains(*kind));

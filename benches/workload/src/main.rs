@@ -18,6 +18,7 @@ mod runs;
 mod seen;
 mod sleeping;
 mod talk;
+mod tasks;
 mod woken;
 
 use std::path::{Path, PathBuf};
@@ -86,6 +87,8 @@ struct Sizes {
     told: u64,
     /// Messages of each of 64 runs.
     messages: u64,
+    /// Tasks that are open at once.
+    tasks: usize,
 }
 
 const FULL: Sizes = Sizes {
@@ -103,6 +106,7 @@ const FULL: Sizes = Sizes {
     routed: 1_000,
     told: 1_000_000,
     messages: 150,
+    tasks: 10_000,
 };
 const SMOKE: Sizes = Sizes {
     appends: 10,
@@ -119,6 +123,7 @@ const SMOKE: Sizes = Sizes {
     routed: 40,
     told: 1_000,
     messages: 4,
+    tasks: 100,
 };
 
 /// How many times as many steps show whether undoing one of them costs more.
@@ -192,6 +197,10 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
     if arguments.wants("talk") {
         talk::ephemeral(figures, sizes.told).await?;
         talk::durable(figures, dir, sizes.runs, sizes.messages).await?;
+    }
+    if arguments.wants("tasks") {
+        tasks::next(figures, dir, sizes.tasks).await?;
+        tasks::workers(figures, dir, sizes.tasks).await?;
     }
     if arguments.wants("group256") {
         figures.add("group256", "records_per_s", grouped_per_s(dir, 256, sizes.records)?);

@@ -5,7 +5,7 @@
 //! - `awaiting`: agents that are paused, and runs that wait for them; `log`: what is logged of runs
 //! - `shared`: what they want of contexts that they share
 //! - `deliveries`: messages that their agents handle as they come; `speech`: what their agents say meanwhile;
-//!   `conversations`: what attempts are given meanwhile
+//!   `conversations`: what attempts are given meanwhile; [`tasks`]: those that somebody outside takes
 
 mod awaiting;
 mod conversations;
@@ -17,6 +17,7 @@ mod shared;
 pub mod shell;
 mod slots;
 mod speech;
+pub mod tasks;
 pub mod told;
 
 use std::sync::{Arc, Weak};
@@ -28,6 +29,7 @@ use self::awaiting::Awaiting;
 use self::conversations::Conversations;
 use self::live_state::LiveState;
 use self::shell::RunShell;
+use self::tasks::Handing;
 use self::told::ToRun;
 use super::agents::communicator::Communicator;
 use super::hosting::Hosting;
@@ -57,6 +59,7 @@ pub struct Runs {
     logs: Arc<Logs>,
     awaiting: Awaiting,
     conversations: Conversations,
+    handing: Handing,
     /// Attempts that agents are making, and pages that are being written.
     in_flight: watch::Sender<usize>,
 }
@@ -114,7 +117,8 @@ impl Runs {
         let awaiting = Awaiting::new(known);
         let conversations = Conversations::default();
         let in_flight = watch::Sender::new(0);
-        Arc::new(Self { hosting, agents, scribe, logs, awaiting, conversations, in_flight })
+        let handing = Handing::default();
+        Arc::new(Self { hosting, agents, scribe, logs, awaiting, conversations, handing, in_flight })
     }
 
     /// The hosting of runs, and of all other streams.

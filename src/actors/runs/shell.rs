@@ -206,6 +206,12 @@ impl RunShell {
         self.change(|live_state| drop(live_state.attempts.remove(&fence)));
     }
 
+    fn hand_out(&self, state: &Run, fence: Fence) {
+        if let Some(runs) = self.runs.upgrade() {
+            runs.handing.hand(state, &self.run, fence);
+        }
+    }
+
     fn write_request(&self, request: &RequestId) {
         if let Some(runs) = self.runs.upgrade() {
             let in_flight = runs.in_flight();
@@ -276,14 +282,16 @@ impl Shell<Run> for RunShell {
                 log::asks(&self.run, &step, &request);
                 self.write_request(&request);
             }
+            RunEffect::HandOut { fence, .. } => self.hand_out(state, fence),
             RunEffect::Shared(SharedEffect::Read { step, keys }) => {
                 shared::read(&self.context, self.address.clone(), step, keys);
             }
             RunEffect::Deliver(started) => self.deliveries.deliver(state, &started, &mut self.slots),
             RunEffect::Give { fence, number } => self.deliveries.give(state, fence, number),
             RunEffect::Answer { fence, nth, answer } => self.deliveries.answer((fence, nth), answer),
-            // What is said to other streams is said for it.
-            RunEffect::Child { .. }
+            // What is said to other streams is said for it, and who takes tasks asks for them.
+            RunEffect::Task(_)
+            | RunEffect::Child { .. }
             | RunEffect::Tell(_)
             | RunEffect::AskReturn
             | RunEffect::AnswerReturn { .. }

@@ -41,6 +41,9 @@ pub(super) struct Advance<'d, 'a> {
     fanned_bytes: usize,
 }
 
+/// Ends the tasks that the run does not want any more, as attempts end.
+type Withdraw = fn(&mut Advance<'_, '_>) -> Result<(), RunRejection>;
+
 /// What a step is completed with.
 #[derive(Default)]
 pub(super) struct Completion {
@@ -145,16 +148,18 @@ impl<'d, 'a> Advance<'d, 'a> {
         self.draft.state().steps.get(place).ok_or(Impossible::NoStep(place.number()))
     }
 
-    /// Lets everything follow that follows.
-    pub(super) fn run(mut self) -> Result<(), RunRejection> {
+    /// Lets everything follow that follows. `withdraw` ends the tasks that the run does not want any more.
+    pub(super) fn run(mut self, withdraw: Withdraw) -> Result<(), RunRejection> {
         if self.drive.is_some() && self.goes_forward() {
             self.go_on()?;
             // Nothing starts that was not looked at: its `if` may keep it from that.
             while self.goes_forward() && (self.examine()? || self.start_granted()?) {}
         }
         self.end_vain_waits();
+        withdraw(&mut self)?;
         if matches!(self.draft.state().phase, Phase::Ending(_)) {
             self.end()?;
+            withdraw(&mut self)?;
             self.end_vain_waits();
         }
         if matches!(self.draft.state().phase, Phase::Unwinding(_)) {

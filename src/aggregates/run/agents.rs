@@ -45,10 +45,11 @@ impl Run {
         }
     }
 
-    /// Whether nothing of it goes on before somebody acts, for whom it waits: people, or who pauses agents.
+    /// Whether nothing of it goes on before somebody acts, for whom it waits: people, who takes tasks, or who pauses agents.
     pub(super) fn waits(&self) -> bool {
         let is_forward = self.phase == Phase::Going;
-        (is_forward || !self.awaited_agents.is_empty()) && !self.paused && self.rests()
+        let waits_for_others = !self.awaited_agents.is_empty() || !self.tasks.open.is_empty();
+        (is_forward || waits_for_others) && !self.paused && self.rests()
     }
 }
 

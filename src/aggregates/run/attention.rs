@@ -22,11 +22,21 @@ pub(super) fn of(run: &Run) -> Attention {
 
 fn people(run: &Run) -> People {
     let is_awaited = run.people.are_awaited() || run.resting > 0 && run.phase == Phase::Going;
+    let is_awaited = is_awaited || !run.tasks.open.is_empty();
     if !is_awaited && run.awaited_agents.is_empty() {
         return People::None;
     }
     let overdue = run.deadlines.first().filter(|_| run.resting > 0).map(|(at, _)| *at);
-    People::Until(run.people.timers.first().map(|(at, _)| *at).into_iter().chain(overdue).min())
+    People::Until(
+        run.people
+            .timers
+            .first()
+            .map(|(at, _)| *at)
+            .into_iter()
+            .chain(overdue)
+            .chain(run.tasks.first_due())
+            .min(),
+    )
 }
 
 /// The status in which a run is over right after an event of that type; none after all others, of which only the fold tells.

@@ -7,6 +7,7 @@ use super::child::is_made_by;
 use super::kin::{ForParent, OfChild, Word};
 use super::shared::{OfShared, SharedEffect, SharedEffectId};
 use super::start::StartRun;
+use super::task::OfTask;
 use crate::events::decision::Grant;
 use crate::events::ids::{AgentName, Fence, MessageNumber, RequestId, StepId, TimerId, Version};
 use crate::events::json::{Json, Payload};
@@ -71,6 +72,8 @@ pub enum Ask {
     },
     /// To hear something of a context that it shares with other runs. What it does not wait for changes nothing.
     OfShared(Box<OfShared>),
+    /// To do what somebody outside wants of a task.
+    OfTask(Box<OfTask>),
     /// To let go of every open attempt, because this process ends in order.
     Interrupt,
     /// To start what can start.
@@ -235,6 +238,7 @@ impl Ask {
             Self::ParentTold { .. } => "parent_told",
             Self::ReturnRefused { .. } => "return_refused",
             Self::OfShared(says) => says.name(),
+            Self::OfTask(asked) => asked.name(),
             Self::Interrupt => "interrupt",
             Self::Go => "go",
             Self::AgentPaused { .. } => "agent_paused",
@@ -346,6 +350,15 @@ pub enum RunEffect {
         /// Whether that run rests: it waits for people, so that no answer of it is due.
         rests: bool,
     },
+    /// An attempt is to be made by whoever takes it as a task.
+    Task(Arc<AttemptStarted>),
+    /// Somebody has taken such an attempt, and is to be told what it is about.
+    HandOut {
+        /// The fence of the attempt.
+        fence: Fence,
+        /// The number of their lease.
+        lease: u32,
+    },
     /// The parent is to be told how this run is.
     Tell(Word),
     /// The parent is to be asked whether the point of no return may be passed.
@@ -405,8 +418,10 @@ pub enum RunEffect {
 pub enum RunEffectId {
     /// Names a [`RunEffect::Start`] by its step.
     Start(StepId),
-    /// Names a [`RunEffect::Attempt`] or a [`RunEffect::Child`] by the fence of the attempt.
+    /// Names a [`RunEffect::Attempt`], a [`RunEffect::Child`] or a [`RunEffect::Task`] by the fence of the attempt.
     Attempt(Fence),
+    /// Names a [`RunEffect::HandOut`] by the fence of the attempt.
+    HandOut(Fence),
     /// Names the [`RunEffect::Tell`], of which a run has one at most.
     Tell,
     /// Names the [`RunEffect::AskReturn`], of which a run has one at most.
@@ -435,9 +450,10 @@ impl Effect for RunEffect {
     fn id(&self) -> RunEffectId {
         match self {
             Self::Start { step, .. } => RunEffectId::Start(step.clone()),
-            Self::Attempt(started) | Self::Child { attempt: started, .. } => {
+            Self::Attempt(started) | Self::Task(started) | Self::Child { attempt: started, .. } => {
                 RunEffectId::Attempt(started.fence)
             }
+            Self::HandOut { fence, .. } => RunEffectId::HandOut(*fence),
             Self::Tell(_) => RunEffectId::Tell,
             Self::AskReturn => RunEffectId::AskReturn,
             Self::AnswerReturn { step, .. } => RunEffectId::AnswerReturn(step.clone()),
@@ -453,13 +469,14 @@ impl Effect for RunEffect {
 
     fn lasts(&self) -> Lasts {
         match self {
-            Self::Start { .. } => Lasts::Hint,
+            Self::Start { .. } | Self::Task(_) => Lasts::Hint,
             Self::Attempt(_) | Self::Deliver(_) => Lasts::Process,
             Self::Child { rests: false, .. } | Self::AskReturn => Lasts::Answer,
             Self::Child { rests: true, .. } => Lasts::Elsewhere,
             Self::Ask { .. }
             | Self::Stop { .. }
             | Self::Tell(_)
+            | Self::HandOut { .. }
             | Self::Give { .. }
             | Self::Answer { .. }
             | Self::AnswerReturn { .. } => Lasts::Told,

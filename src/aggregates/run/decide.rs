@@ -1,13 +1,14 @@
 //! What would happen to a run, command by command.
 //!
 //! Here is how it begins; what comes of its attempts is in `attempts`, what people ask in `control` and `rollback`, what they
-//! answer in `people`, what runs of one family say to each other in `children`.
+//! answer in `people`, what becomes of what is handed out in `tasks`, what runs of one family say to each other in `children`.
 
 mod attempts;
 mod children;
 mod control;
 mod people;
 mod rollback;
+mod tasks;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use super::advance::Advance;
 use super::advance::shared::Written;
 use super::start::micros;
-use super::{Ask, Moment, Run, RunRejection, StartRun, TimerOf};
+use super::{Ask, Moment, Run, RunRejection, StartRun, StepIndex, TimerOf};
 use crate::events::ids::{AgentName, Fence, TimerId};
 use crate::events::json::{Blob, Json};
 use crate::events::run::*;
@@ -66,6 +67,7 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
         Ask::NoChild { step, fence } => children::no_child(&mut advance, &step, fence)?,
         Ask::ParentTold { version } => children::parent_told(advance.draft, version),
         Ask::ReturnRefused { reason } => children::return_answered(&mut advance, false, &reason)?,
+        Ask::OfTask(asked) => tasks::of_task(&mut advance, *asked)?,
         Ask::Go => advance.undoes_only(),
         Ask::AgentPaused { agent } => advance.agent_is_paused(agent, moment),
         Ask::AgentFree { agent } => advance.agent_is_free(agent),
@@ -100,7 +102,7 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
     }
     begin_driving(&mut advance);
     end_what_is_late(&mut advance)?;
-    advance.run()
+    advance.run(tasks::withdraw_unwanted)
 }
 
 /// Whoever held it is gone.
@@ -189,6 +191,7 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun, moment: &Moment<'_>) -> Res
         children,
         growth: asked.growth,
         stuck: asked.stuck.clone(),
+        external: asked.external(),
     });
     if let Some(routed) = &asked.routed {
         let query = draft.payload(query(&asked.input));
@@ -230,6 +233,20 @@ fn due(advance: &mut Advance<'_, '_>, timer: &TimerId) -> Result<(), RunRejectio
     if let TimerOf::People(place) = set.of {
         return people::too_late(advance, place, timer);
     }
+    let task = |place: StepIndex, purpose: Purpose| {
+        let run = advance.draft.state();
+        let tries = run.steps.get(place).and_then(|node| node.tries(purpose));
+        tries.and_then(|tries| tries.open()).cloned()
+    };
+    if let TimerOf::Lease(place, purpose) = set.of {
+        let attempt = task(place, purpose);
+        return attempt.map_or(Ok(()), |attempt| tasks::lapse(advance, place, &attempt));
+    }
+    if let TimerOf::Task(place, purpose) = set.of {
+        let attempt = task(place, purpose);
+        advance.draft.emit(TimerFired { timer: timer.clone() });
+        return attempt.map_or(Ok(()), |attempt| tasks::is_overdue(advance, &attempt));
+    }
     advance.draft.emit(TimerFired { timer: timer.clone() });
     match set.of {
         TimerOf::Sleep(place) => advance.complete(place, Json::null()),
@@ -242,6 +259,11 @@ fn due(advance: &mut Advance<'_, '_>, timer: &TimerId) -> Result<(), RunRejectio
             let Some(attempt) = undoing.and_then(|undo| undo.tries.open()).cloned() else { return Ok(()) };
             attempts::failed(advance, &attempt.step, attempt.fence, Failure::stopped(Stop::TimedOut))
         }
-        TimerOf::Retry(_, Purpose::Do) | TimerOf::Run | TimerOf::People(_) | TimerOf::Child(_) => Ok(()),
+        TimerOf::Retry(_, Purpose::Do)
+        | TimerOf::Run
+        | TimerOf::People(_)
+        | TimerOf::Child(_)
+        | TimerOf::Task(..)
+        | TimerOf::Lease(..) => Ok(()),
     }
 }

@@ -4,7 +4,7 @@
 //! people do in `control`, how a run is undone in `saga`, what people are asked in `people`, what runs of its own do for it
 //! in `children`, which paused agents it waits for in `agents`, what its agents share in `context`, what they say to each
 //! other in `messages`, how they hand over in `handoff`, what is seen of those that
-//! are stuck in `stuck`, what it asks of contexts that it shares with other runs in `shared`.
+//! are stuck in `stuck`, which attempts are handed out in `tasks`, what it asks of contexts that it shares with other runs in `shared`.
 
 mod agents;
 mod children;
@@ -17,6 +17,7 @@ mod people;
 mod saga;
 mod shared;
 mod stuck;
+mod tasks;
 mod tries;
 
 use std::sync::Arc;
@@ -61,8 +62,11 @@ pub(super) fn open(run: &Run) -> Vec<RunEffect> {
         }
         let rests = node.child.as_ref().is_some_and(|child| child.rests);
         let open = node.open_attempts().filter(|attempt| !run.is_writing(attempt.fence));
-        effects.extend(open.map(|attempt| RunEffect::attempt(attempt, rests)));
-        effects.extend(node.open_attempt().filter(|_| node.doing.stop().is_some()).map(|open| stop(open)));
+        effects.extend(open.map(|attempt| run.effect_of(attempt, rests)));
+        let stopped = node.open_attempt().filter(|_| node.task.is_none() && node.doing.stop().is_some());
+        effects.extend(stopped.map(|open| stop(open)));
+        let held = node.task.as_ref().filter(|task| task.held.is_some());
+        effects.extend(held.map(|task| RunEffect::HandOut { fence: task.fence, lease: task.leases }));
     }
     effects.extend(saga::open(run));
     effects.extend(run.open_timers());
@@ -93,7 +97,11 @@ impl Run {
     /// Whether what runs of a step is not wanted any more.
     fn wants_stop(&self, place: StepIndex, node: &Node) -> bool {
         match &self.phase {
-            Phase::Ending(ending) => ending.fast && !node.added.irreversible,
+            // Nobody outside is waited for, unless nothing could undo what they may have begun.
+            Phase::Ending(ending) => match &node.task {
+                Some(task) => !(node.added.irreversible && task.held.is_some()),
+                None => ending.fast && !node.added.irreversible,
+            },
             Phase::Unwinding(unwinding) => unwinding.undoes(place),
             _ => false,
         }
@@ -149,8 +157,7 @@ impl Evolution<'_> {
             RunEvent::ReturnAsked(event) => self.return_asked(event),
             RunEvent::ReturnAnswered(event) => self.return_answered(event),
             RunEvent::ChildPastReturn(event) => self.child_past_return(event),
-            RunEvent::TellingBegan(_) => self.telling_began(),
-            RunEvent::ParentTold(_) => self.parent_told(),
+            RunEvent::TellingBegan(_) | RunEvent::ParentTold(_) => self.of_telling(event),
             RunEvent::DrivingBegan(event) => self.driving_began(event),
             RunEvent::ContextChanged(event) => self.context_changed(event),
             RunEvent::ContextAwaited(event) => self.context_awaited(event),
@@ -164,6 +171,8 @@ impl Evolution<'_> {
             RunEvent::HandoffDeclared(event) => self.handoff_declared(event),
             RunEvent::AnswerNoted(event) => self.answer_noted(event),
             RunEvent::Escalated(event) => self.escalated(event),
+            RunEvent::TaskOffered(_) | RunEvent::TaskTaken(_) => self.of_task(event),
+            RunEvent::TaskProgressed(_) | RunEvent::TaskLapsed(_) => self.of_task(event),
             RunEvent::MessageSent(event) => self.message_sent(event),
             RunEvent::MessageGiven(event) => self.message_given(event),
             RunEvent::MessageHandled(event) => self.message_handled(event),
@@ -171,8 +180,7 @@ impl Evolution<'_> {
             RunEvent::DeliveryStarted(event) => self.delivery_started(event),
             RunEvent::DeliveryFailed(event) => self.delivery_failed(event),
             RunEvent::DeliveryLost(event) => self.delivery_lost(event),
-            RunEvent::AgentAwaited(event) => self.agent_awaited(event),
-            RunEvent::AgentAwaitEnded(event) => self.agent_await_ended(event),
+            RunEvent::AgentAwaited(_) | RunEvent::AgentAwaitEnded(_) => self.of_agent(event),
             RunEvent::RunPaused(event) => self.run_paused(event),
             RunEvent::RunUnpaused(event) => self.run_unpaused(event),
             RunEvent::PausePlanned(event) => self.pause_planned(event),
@@ -267,7 +275,7 @@ impl Evolution<'_> {
             TimerOf::Run => self.end_time(),
             TimerOf::Child(place) => self.child_is_overdue(place, &event.timer),
             // What becomes of the attempt is said next.
-            TimerOf::UndoChild(_) => {
+            TimerOf::UndoChild(_) | TimerOf::Task(..) => {
                 self.unset_timer(event.timer.clone());
                 Ok(())
             }
@@ -278,6 +286,7 @@ impl Evolution<'_> {
                 Ok(())
             }
             TimerOf::Sleep(place) => self.close(place),
+            TimerOf::Lease(..) => Err("a lease ends by an event of its own".to_owned()),
             TimerOf::Retry(place, purpose) => self.retry_due(place, purpose, &event.timer),
         }
     }
@@ -396,7 +405,7 @@ impl Evolution<'_> {
             }
         }
         self.withdraw(|_, _| true);
-        if fast && !was_fast {
+        if fast && !was_fast || !self.run.tasks.open.is_empty() {
             self.stop_what_runs();
         }
     }

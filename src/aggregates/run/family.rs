@@ -30,7 +30,7 @@ impl Run {
         self.phase == Phase::Going
             && !self.paused
             && self.resting < self.seen_through
-            && self.running == self.seen_through
+            && self.running == self.seen_through.saturating_add(self.tasks.count())
             && !self.could_start()
             && !self.is_asking()
             && !self.shared.is_asking()
@@ -98,6 +98,8 @@ impl Run {
             RunEffect::Shared(effect) => self.to_context(effect),
             RunEffect::Start { .. }
             | RunEffect::Attempt(_)
+            | RunEffect::Task(_)
+            | RunEffect::HandOut { .. }
             | RunEffect::Deliver(_)
             | RunEffect::Give { .. }
             | RunEffect::Answer { .. }

@@ -16,6 +16,7 @@
 //! - `advance`: what starts and what ends of itself, after any command
 //! - [`start`]: what it begins with; `meant`: whether somebody means it; [`child`]: a run that a step of another starts
 //! - [`kin`]: what the runs of a family say to each other; `family`: when a run says so, and what follows from the answer
+//! - [`task`]: attempts that are handed out, and what is wanted of them; `handing`: which are, and when
 //! - `time`: what is too late, whether its time counts, and how long it has waited; `timer`: what its wake-ups are for
 //! - `recorded`: commands as they are recorded, and what they were
 //! - `attention`: what it needs next; `startable`, `needs`: of which agents, now and for what is left of it; `agents`: for
@@ -35,6 +36,7 @@ mod evolve;
 mod family;
 mod giving;
 mod graph;
+mod handing;
 mod handoff;
 mod hop;
 mod index;
@@ -59,6 +61,7 @@ mod snapshot;
 pub mod start;
 mod startable;
 mod stuck;
+pub mod task;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -92,6 +95,8 @@ pub use rejection::{Became, Impossible, NoReturn, Refusal, Refused, RunRejection
 pub(crate) use shared::Shared;
 pub use shared::{HeldLock, LEASE, LockOf, OfShared, SharedEffect, SharedEffectId};
 pub use start::{Insists, StartChild, StartRun};
+use task::Tasks;
+pub use task::{OfTask, TaskDoes};
 use time::{Driven, Waited};
 use timer::{Timer, TimerOf};
 pub(crate) use tries::{StepError, Trace, Tries, Trying, Unwanted};
@@ -155,6 +160,8 @@ pub struct Run {
     passage: Passage,
     /// Steps that could start but for that.
     passing: BTreeSet<StepIndex>,
+    /// Its open attempts that are handed out.
+    tasks: Tasks,
     /// What its agents share.
     context: Arc<Context>,
     /// What it asks of contexts that it shares with other runs.
@@ -265,7 +272,7 @@ impl Run {
             Phase::Empty | Phase::Ended(_) => return false,
             Phase::Going | Phase::Unwinding(_) | Phase::Back(_) => self.could_start(),
         };
-        self.running > self.resting
+        self.is_at_work()
             || self.is_delivering()
             || self.is_asking()
             || self.shared.is_asking()
@@ -351,10 +358,11 @@ impl Run {
 
     /// Whether nothing of it goes on before somebody acts, here or in a run that it has started.
     fn rests(&self) -> bool {
-        let waits_for_others = self.resting > 0 || !self.awaited_agents.is_empty();
+        let has_tasks = !self.tasks.open.is_empty();
+        let waits_for_others = self.resting > 0 || has_tasks || !self.awaited_agents.is_empty();
         match &self.phase {
             Phase::Empty | Phase::Ended(_) | Phase::Ending(_) => false,
-            _ if self.running > self.resting || self.is_asking() || self.shared.is_asking() => false,
+            _ if self.is_at_work() || self.is_asking() || self.shared.is_asking() => false,
             _ if self.is_delivering() => false,
             Phase::Back(_) => true,
             _ if self.paused => true,
@@ -367,7 +375,7 @@ impl Run {
 
     /// Whether it is woken some time without anybody, beside the end of its time.
     fn has_own_timers(&self) -> bool {
-        let of_others = self.people.timers.len() + self.deadlines.len();
+        let of_others = self.people.timers.len() + self.deadlines.len() + self.tasks.timers();
         self.timers.len() > of_others + usize::from(self.is_timed())
     }
 
@@ -375,13 +383,6 @@ impl Run {
     fn is_timed(&self) -> bool {
         let limited = self.about.as_ref().is_some_and(|about| about.started.duration_limit_us.is_some());
         limited && self.time_left_us.is_none() && !matches!(self.phase, Phase::Ended(_))
-    }
-
-    /// How many attempts may start beside those that are open, and those for which a lock is awaited.
-    fn room(&self) -> u32 {
-        let parallel = self.about.as_ref().map_or(0, |about| about.started.parallel);
-        let awaiting = u32::try_from(self.locks_awaited().count()).unwrap_or(u32::MAX);
-        parallel.saturating_sub(self.running).saturating_sub(awaiting)
     }
 }
 

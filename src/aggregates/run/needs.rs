@@ -21,8 +21,9 @@ impl Run {
                 owing.map(|node| node.added.undo.as_ref().map(|undo| &undo.agent)).collect()
             }
         };
+        let is_made_here = |agent: &&AgentName| !is_made_by(agent) && !self.is_external(agent);
         let receivers = self.agents_to_deliver().filter(|_| self.may_deliver());
-        agents.into_iter().flatten().filter(|agent| !is_made_by(agent)).chain(receivers).collect()
+        agents.into_iter().flatten().filter(|agent| is_made_here(agent)).chain(receivers).collect()
     }
 }
 
@@ -30,7 +31,8 @@ impl StartRun {
     /// The agents that the steps need with which the run begins: see [`Run::needs`].
     pub fn needs(&self) -> BTreeSet<AgentName> {
         let agents = self.definition.steps.iter().filter_map(|step| step.agent());
-        agents.filter(|agent| !is_made_by(agent)).collect()
+        let external = self.external();
+        agents.filter(|agent| !is_made_by(agent) && !external.contains(agent)).collect()
     }
 }
 

@@ -9,6 +9,7 @@ use super::child::is_made_by;
 use super::hop::Hop;
 use super::index::StepIndex;
 use super::phase::{Done, StepPhase, UndoPhase};
+use super::task::Task;
 use super::tries::{Trace, Tried, Tries, Trying};
 use super::watch::Watch;
 use crate::events::ids::{AgentName, RequestId, RunId, StepId, Version};
@@ -52,6 +53,8 @@ pub(crate) struct Node {
     pub(crate) refused: Option<Box<NotTaken>>,
     /// The run that it started.
     pub(crate) child: Option<Child>,
+    /// Its open attempt, at being done or undone, if that is handed out.
+    pub(crate) task: Option<Box<Task>>,
     pub(crate) generation: u32,
     /// How many attempts at doing it were made in earlier generations.
     pub(super) attempts_before: u32,
@@ -186,6 +189,7 @@ impl Node {
             granted: None,
             refused: None,
             child: None,
+            task: None,
             generation: 1,
             attempts_before: 0,
             compensation: None,
@@ -330,7 +334,9 @@ impl Node {
     pub(crate) fn is_past_return(&self) -> bool {
         let ended = self.child.as_ref().and_then(|child| child.ended.as_ref());
         let came_through = matches!(self.doing.phase, StepPhase::Completed(_)) || self.refused.is_some();
-        let did = came_through || self.open_attempt().is_some();
+        // A task that nobody has ever had did nothing.
+        let is_begun = self.task.as_ref().is_none_or(|task| task.was_begun());
+        let did = came_through || self.open_attempt().is_some() && is_begun;
         self.added.irreversible && (self.doing.trace == Trace::Unknown || did)
             || ended.is_some_and(|ended| ended.past_return)
             || self.child.as_ref().is_some_and(|child| child.passage == Passage::Open)
@@ -446,7 +452,7 @@ impl Node {
         match &self.doing.phase {
             StepPhase::Blocked | StepPhase::Trying(Trying::Ready) => "pending",
             StepPhase::Trying(Trying::Open { .. })
-                if self.child.as_ref().is_some_and(|child| child.rests) =>
+                if self.task.is_some() || self.child.as_ref().is_some_and(|child| child.rests) =>
             {
                 "waiting"
             }

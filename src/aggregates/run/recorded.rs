@@ -3,12 +3,13 @@
 
 //!
 //! - `record`: a command that was decided; `recall`: the same command again; `shared`: both, of what contexts say; `messages`: both, of
-//!   what agents say
+//!   what agents say; `tasks`: both, of what is wanted of tasks
 
 mod messages;
 mod recall;
 mod record;
 mod shared;
+mod tasks;
 
 use std::sync::Arc;
 
@@ -66,6 +67,10 @@ pub const RECORDS: &[(&str, u16)] = &[
     ("message_handled", 1),
     ("message_delivered", 1),
     ("message_not_delivered", 1),
+    ("task_take", 1),
+    ("task_complete", 1),
+    ("task_fail", 1),
+    ("task_heartbeat", 1),
 ];
 
 /// All else that a run begins with is said by its first event, be it of this decision or older: a run that is started again
@@ -265,6 +270,7 @@ pub(super) fn asked_by(ask: &Ask) -> Option<Arc<str>> {
         | Ask::Signal { by, .. }
         | Ask::Resend { by, .. }
         | Ask::Resolve { by, .. } => Some(Arc::clone(by)),
+        Ask::OfTask(asked) => Some(Arc::clone(&asked.by)),
         Ask::Start(_)
         | Ask::Completed { .. }
         | Ask::Failed { .. }

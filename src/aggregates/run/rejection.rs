@@ -1,11 +1,18 @@
 //! Why a run may refuse, and what can be done instead.
 
+mod impossible;
+mod words;
+
 use std::sync::Arc;
 
-use crate::events::ids::{AgentName, Hash, MessageNumber, RequestId, RunId, StepId};
+use crate::events::ids::{AgentName, Fence, Hash, MessageNumber, RequestId, RunId, StepId};
 use crate::events::problem::{Code, Late, Problem, Remedies, Remedy};
 use crate::events::run::RunStatus;
+use crate::events::time::Timestamp;
 use crate::kernel::Unreadable;
+
+pub use impossible::Impossible;
+use words::{instead, quoted, some_of, told};
 
 /// Why a run refuses a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -280,6 +287,71 @@ pub enum Refusal {
         message: String,
     },
 
+    /// A task is meant that the run has not handed out yet.
+    #[error("the run has no task {fence}, its last is {last}")]
+    NoSuchTask {
+        /// The number that was meant.
+        fence: Fence,
+        /// The number of its last attempt; 0 if it has made none.
+        last: Fence,
+    },
+    /// A lease is meant that nobody was given.
+    #[error("task {fence} has no lease {lease}: it was taken {last} times")]
+    NoSuchLease {
+        /// The number of the task.
+        fence: Fence,
+        /// The number that was meant.
+        lease: u32,
+        /// How often it was taken.
+        last: u32,
+    },
+    /// Nobody waits for an answer to a task.
+    #[error("task {fence} is not open: it was answered, took too long, or is not wanted any more; the run is {}", status.text())]
+    TaskOver {
+        /// The number of the task.
+        fence: Fence,
+        /// The status of the run.
+        status: RunStatus,
+    },
+    /// The run hands out nothing as it is.
+    #[error("the run is {} and hands out no task", status.text())]
+    TaskNotHandedOut {
+        /// The number of the task.
+        fence: Fence,
+        /// The status of the run.
+        status: RunStatus,
+    },
+    /// Somebody takes a task that another has.
+    #[error("{by} has task {fence} until {until}")]
+    TaskHeld {
+        /// The number of the task.
+        fence: Fence,
+        /// The name of who has it.
+        by: Arc<str>,
+        /// When their lease ends.
+        until: Timestamp,
+    },
+    /// Somebody answers a task under a lease that was over before another took it.
+    #[error("lease {lease} of task {fence} is over, and {by} has it until {until}")]
+    TaskTakenOver {
+        /// The number of the task.
+        fence: Fence,
+        /// The lease under which it was answered.
+        lease: u32,
+        /// The name of who has it.
+        by: Arc<str>,
+        /// When their lease ends.
+        until: Timestamp,
+    },
+    /// Somebody answers a task whose lease is over.
+    #[error("lease {lease} of task {fence} is over, and nobody has the task")]
+    LeaseOver {
+        /// The number of the task.
+        fence: Fence,
+        /// The lease under which it was answered.
+        lease: u32,
+    },
+
     /// A child does not do what its parent wants.
     #[error("the child run is {}: {why}", .status.text())]
     OfChild {
@@ -319,71 +391,6 @@ pub enum Became {
     /// Nobody answered in time.
     #[error("has expired")]
     Expired,
-}
-
-/// What no history of a run gives, so that it stands for a mistake of Reenact's or for damage.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Impossible {
-    /// Something of the run's own is asked before it has begun.
-    #[error("a run that goes on has not begun")]
-    NotBegun,
-    /// A step is not among those that there are.
-    #[error("there is no step with the number {0}")]
-    NoStep(usize),
-    /// A step of its history is not in its definition.
-    #[error("step `{0}` is not in the run's definition")]
-    NoTemplate(StepId),
-    /// A step failed for no reason.
-    #[error("step `{0}` failed without an error")]
-    NoError(StepId),
-    /// A step is undone that owes nothing.
-    #[error("step `{0}` is to be undone and owes no compensation")]
-    NoCompensation(StepId),
-    /// A request is open that was never made.
-    #[error("request `{0}` is open and was never made")]
-    NoRequest(RequestId),
-    /// What a step does, or asks, has no JSON form.
-    #[error("what the step with the number {0} does has no JSON form")]
-    NoJson(usize),
-    /// What was asked of people cannot be told any more.
-    #[error("what step `{0}` asks cannot be told")]
-    NotTold(StepId),
-    /// What an attempt answered was recorded, and cannot be read.
-    #[error("what an attempt at `{0}` answered cannot be read: {1}")]
-    NoAnswer(StepId, String),
-}
-
-/// How many points are named in a sentence; the page of a request has all.
-const POINTS_NAMED: usize = 8;
-
-fn told(points: &[(u32, String)]) -> String {
-    let named = points.iter().take(POINTS_NAMED).map(|(point, says)| format!("{point}. {says}"));
-    let more = (points.len() > POINTS_NAMED).then(|| format!("and {} more", points.len() - POINTS_NAMED));
-    named.chain(more).collect::<Vec<_>>().join("; ")
-}
-
-fn instead(late: &[Late]) -> String {
-    let all: Vec<_> = late.iter().map(Late::instead).collect();
-    match all.split_last() {
-        Some((last, [])) => (*last).to_owned(),
-        Some((last, others)) => format!("{} and {last}", others.join(", ")),
-        None => String::new(),
-    }
-}
-
-/// How many steps are named in a sentence; the report of the run has all.
-const STEPS_NAMED: usize = 8;
-
-fn some_of(steps: &[StepId]) -> String {
-    let named = quoted(steps.get(..STEPS_NAMED).unwrap_or(steps));
-    match steps.len().saturating_sub(STEPS_NAMED) {
-        0 => named,
-        more => format!("{named} and {more} more"),
-    }
-}
-
-fn quoted(steps: &[StepId]) -> String {
-    steps.iter().map(|step| format!("`{step}`")).collect::<Vec<_>>().join(", ")
 }
 
 impl Refusal {
@@ -433,6 +440,11 @@ impl Refusal {
             Self::NoReceiver(_) => Code::NoSuchReceiver,
             Self::NothingOpen(_) => Code::Cancelled,
             Self::NotSaid { code, .. } => *code,
+            Self::NoSuchTask { .. } | Self::NoSuchLease { .. } => Code::NoSuchTask,
+            Self::TaskOver { .. } => Code::TaskOver,
+            Self::TaskNotHandedOut { .. } => Code::TaskNotHandedOut,
+            Self::TaskHeld { .. } => Code::TaskHeld,
+            Self::TaskTakenOver { .. } | Self::LeaseOver { .. } => Code::LeaseOver,
             Self::OfChild { status: RunStatus::Stuck, .. } => Code::ChildStuck,
             Self::OfChild { .. } => Code::ChildFailed,
         }

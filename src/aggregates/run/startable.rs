@@ -1,5 +1,6 @@
 //! The slots that a command could use: what the host tries to acquire before it decides.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::child::is_made_by;
@@ -19,12 +20,19 @@ impl Run {
     /// At most so many slots of each agent could be used by attempts that start in the commit of this command. What
     /// is missed here starts in a commit of its own, so a bound that is often right and cheap beats an exact one.
     pub fn startable(&self, ask: &Ask) -> Grants {
-        let mut wanted = Wanted { slots: BTreeMap::new(), room: self.room(), paused: &self.awaited_agents };
+        let external = self.about().map_or(&[][..], |about| &about.started.external);
+        let mut wanted = Wanted {
+            slots: BTreeMap::new(),
+            room: self.room(),
+            paused: &self.awaited_agents,
+            external: external.into(),
+        };
         let goes_on = !self.paused || matches!(ask, Ask::Unpause(_));
         match (&self.phase, ask) {
             (Phase::Empty, ask) => {
                 if let Some(start) = ask.begins() {
                     wanted.room = start.parallel;
+                    wanted.external = start.external().into();
                     wanted.roots(&start.definition);
                 }
             }
@@ -92,6 +100,7 @@ impl Run {
             | Ask::OfChild(_)
             | Ask::OfShared(_)
             | Ask::NoChild { .. } => 1,
+            Ask::OfTask(asked) if asked.ends() => 1,
             Ask::Recover { .. } => self.running,
             _ => 0,
         }
@@ -106,6 +115,10 @@ impl Run {
                 self.wanted_to_undo_after(unwinding, step, wanted);
             }
             Ask::OfChild(tidings) => self.wanted_to_undo_after(unwinding, &tidings.step, wanted),
+            Ask::OfTask(asked) => {
+                let attempt = self.task_attempt(asked.fence).cloned();
+                attempt.iter().for_each(|open| self.wanted_to_undo_after(unwinding, &open.step, wanted));
+            }
             Ask::OfShared(says) => {
                 self.waits_for_what_is_told(says).into_iter().for_each(|node| wanted.add_undo(node));
             }
@@ -144,6 +157,10 @@ impl Run {
                 self.wanted_behind(step, wanted);
             }
             Ask::OfChild(tidings) => self.wanted_behind(&tidings.step, wanted),
+            Ask::OfTask(asked) => {
+                let attempt = self.task_attempt(asked.fence);
+                attempt.into_iter().for_each(|open| self.wanted_behind(&open.step, wanted));
+            }
             Ask::OfShared(says) => self.wanted_with(says, wanted),
             Ask::ForParent(asked) => {
                 // What asked for the point of no return may start.
@@ -204,7 +221,9 @@ impl Run {
                 TimerOf::Retry(_, Purpose::Compensate)
                 | TimerOf::Run
                 | TimerOf::Child(_)
-                | TimerOf::UndoChild(_),
+                | TimerOf::UndoChild(_)
+                | TimerOf::Task(..)
+                | TimerOf::Lease(..),
             )
             | None => {}
         }
@@ -233,6 +252,8 @@ impl Run {
 struct Wanted<'r> {
     /// Agents that start nothing, as far as the run knows.
     paused: &'r BTreeMap<AgentName, Timestamp>,
+    /// Agents whose attempts are handed out.
+    external: Cow<'r, [AgentName]>,
     slots: BTreeMap<AgentName, u32>,
     /// How many attempts may start at all.
     room: u32,
@@ -240,8 +261,10 @@ struct Wanted<'r> {
 
 impl Wanted<'_> {
     fn add(&mut self, agent: Option<&AgentName>, count: usize) {
-        // A run of its own needs no slot.
-        let is_meant = |agent: &&AgentName| !is_made_by(agent) && !self.paused.contains_key(*agent);
+        // A run of its own needs no slot, nor does what is handed out.
+        let is_meant = |agent: &&AgentName| {
+            !is_made_by(agent) && !self.external.contains(agent) && !self.paused.contains_key(*agent)
+        };
         let agent = agent.filter(|agent| self.room > 0 && count > 0 && is_meant(agent));
         let Some(agent) = agent else { return };
         let count = u32::try_from(count).unwrap_or(u32::MAX);

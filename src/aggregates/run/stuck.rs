@@ -155,7 +155,9 @@ impl Advance<'_, '_> {
         };
         let waited = Duration::from_micros(waited_us);
         let had_less = self.template(place)?.timeout.is_some_and(|timeout| timeout <= waited);
-        let is_watched = self.draft.state().is_watched(place, &attempt.agent);
+        // People may take their time.
+        let run = self.draft.state();
+        let is_watched = run.is_watched(place, &attempt.agent) && !run.is_external(&attempt.agent);
         let is_stuck = is_watched && !had_less && attempt.purpose == Purpose::Do && !self.is_given_up(place);
         Ok(is_stuck.then(|| Stuck {
             within: attempt.step.clone(),

@@ -62,7 +62,7 @@ impl Run {
     fn works(&self) -> bool {
         match self.phase {
             Phase::Empty | Phase::Ended(_) => false,
-            _ if self.running > self.resting || self.is_asking() || self.shared.is_asking() => true,
+            _ if self.is_at_work() || self.is_asking() || self.shared.is_asking() => true,
             Phase::Back(_) => false,
             _ => !self.paused && self.has_own_timers(),
         }

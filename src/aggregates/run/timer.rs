@@ -29,17 +29,22 @@ pub(super) enum TimerOf {
     Child(StepIndex),
     /// The same, undoing the step.
     UndoChild(StepIndex),
+    /// An attempt that is handed out takes too long.
+    Task(StepIndex, Purpose),
+    /// Who has such an attempt has it no longer.
+    Lease(StepIndex, Purpose),
 }
 
 impl Timer {
     /// People are told when it is over; all else is to last so long.
     pub(super) const fn deadline(&self) -> Deadline {
         match self.of {
-            TimerOf::People(_) => Deadline::Wall(self.at),
+            TimerOf::People(_) | TimerOf::Lease(..) => Deadline::Wall(self.at),
             TimerOf::Run
             | TimerOf::Sleep(_)
             | TimerOf::Retry(..)
             | TimerOf::Child(_)
+            | TimerOf::Task(..)
             | TimerOf::UndoChild(_) => Deadline::Steady(self.at),
         }
     }
@@ -48,6 +53,6 @@ impl Timer {
 impl TimerOf {
     /// Whether it goes off only if others take too long: that keeps nobody waiting.
     pub(super) fn is_of_others(self) -> bool {
-        matches!(self, Self::People(_) | Self::Child(_))
+        matches!(self, Self::People(_) | Self::Child(_) | Self::Task(..) | Self::Lease(..))
     }
 }

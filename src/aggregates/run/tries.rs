@@ -132,10 +132,11 @@ impl<P: Tried + ?Sized> Tries<P> {
         Some(attempt)
     }
 
-    /// Takes in that the attempt which has ended failed.
-    pub(super) fn fail(&mut self, outcome: Outcome, error: StepError) {
+    /// Takes in that the attempt which has ended failed. One that was never `begun` has left nothing behind.
+    pub(super) fn fail(&mut self, outcome: Outcome, begun: bool, error: StepError) {
         self.failures += 1;
         self.trace = self.trace.max(match outcome {
+            Outcome::Known if !begun => Trace::Nothing,
             Outcome::Known => Trace::Failed,
             Outcome::Unknown => Trace::Unknown,
         });

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::Facade;
 use crate::actors::runs::RunKind;
-use crate::aggregates::run::{Ask, Order, Run};
+use crate::aggregates::run::{Ask, OfTask, Order, Run, TaskDoes};
 use crate::api::protocol::{Control, Planned, Recorded};
-use crate::events::ids::{CommandId, RequestId, RunId, StreamId};
+use crate::events::ids::{CommandId, Fence, RequestId, RunId, StreamId};
 use crate::events::problem::{Code, Problem, Remedy, nearest};
 use crate::kernel::core::Envelope;
 
@@ -73,7 +73,10 @@ fn named(control: &Control) -> Option<&str> {
         | Control::Unpause
         | Control::Cancel { .. }
         | Control::Signal { .. }
-        | Control::Resend { .. } => None,
+        | Control::Resend { .. }
+        | Control::CompleteTask { .. }
+        | Control::FailTask { .. }
+        | Control::Heartbeat { .. } => None,
     }
 }
 
@@ -111,12 +114,26 @@ fn ask(control: Control, order: Order) -> Result<Ask, Problem> {
         }
         Control::Check { request, points } => Ask::Check { request, by: order.by, points },
         Control::Resend { number } => Ask::Resend { number, by: order.by },
+        Control::CompleteTask { fence, lease, answer } => {
+            of_task(fence, order.by, TaskDoes::Complete { lease, answer })
+        }
+        Control::FailTask { fence, lease, class } => {
+            let (by, reason) = reasoned(order, "no task is given up without a reason")?;
+            of_task(fence, by, TaskDoes::Fail { lease, class, reason })
+        }
+        Control::Heartbeat { fence, lease, length, percent, text } => {
+            of_task(fence, order.by, TaskDoes::Heartbeat { lease, length, percent, text })
+        }
         Control::Signal { name, data } => Ask::Signal { name, data, by: order.by },
         Control::Resolve { step, how } => {
             let (by, reason) = reasoned(order, "a compensation is not settled without a reason")?;
             Ask::Resolve { by, reason, step, how }
         }
     })
+}
+
+fn of_task(fence: Fence, by: Arc<str>, does: TaskDoes) -> Ask {
+    Ask::OfTask(Box::new(OfTask { fence, by, does }))
 }
 
 /// The name and the reason of who wants it: without a reason, `without` says that there has to be one.

@@ -4,16 +4,19 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{ContextWants, Control, KeyGiven, Request, WhichEvents, WhichMessages};
+use super::{ContextWants, Control, KeyGiven, Request, TaskWanted, TasksWanted, WhichEvents, WhichMessages};
 use crate::aggregates::run::Order;
 use crate::api::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
 use crate::events::ids::{AgentName, ContextKey, ContextName, InvalidId, RunId};
 use crate::events::json::Json;
+use crate::events::limits::{TASK_ANSWER_JSON_BYTES_MAX, TASK_LEASE_MAX};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{Routed, RoutedAgent};
+use crate::events::time::format_duration;
 use crate::executors::AgentDefinition;
 use crate::workflow::definition::Definition;
 use crate::workflow::routing::AGENTS_MAX;
@@ -143,6 +146,7 @@ impl Request {
                 words("the run", run)?;
                 which.step.iter().try_for_each(|step| words("the step", step.as_str()))
             }
+            Self::Tasks(wanted) => wanted.check(),
             Self::Transcript { run, step, purpose: _, attempt: _ } => {
                 words("the run", run)?;
                 words("the step", step.as_str())
@@ -181,7 +185,35 @@ impl Control {
                 named("the signal", name)?;
                 whole("the signal's data", data)
             }
+            Self::CompleteTask { fence: _, lease: _, answer } => {
+                if answer.text().len() > TASK_ANSWER_JSON_BYTES_MAX {
+                    let message = format!("the answer has {} bytes of JSON", answer.text().len());
+                    return Err(Problem::new(Code::AnswerTooLong, message));
+                }
+                whole("the answer", answer)
+            }
+            Self::FailTask { fence: _, lease: _, class: _ } => Ok(()),
+            Self::Heartbeat { fence: _, lease: _, length, percent, text } => {
+                if percent.is_some_and(|percent| percent > 100) {
+                    return Err(bad("no progress is beyond 100".to_owned()));
+                }
+                text.iter().try_for_each(|text| words("what is being done", text))?;
+                lease(*length)
+            }
             Self::Resolve { step, how: _ } => named("the step", step.as_str()),
+        }
+    }
+}
+
+impl TasksWanted {
+    fn check(&self) -> Result<(), Problem> {
+        match self {
+            Self::List { agent } => agent.iter().try_for_each(self::agent),
+            Self::Next(TaskWanted { agent, by, length, until: _, id: _ }) => {
+                self::agent(agent)?;
+                named("who takes it", by)?;
+                lease(*length)
+            }
         }
     }
 }
@@ -314,6 +346,16 @@ fn words(what: &str, text: &str) -> Result<(), Problem> {
     if text.len() > WORDS_BYTES_MAX {
         let message = format!("{what} has {} bytes, and at most {WORDS_BYTES_MAX} are taken", text.len());
         return Err(Problem::new(Code::TooLarge, message));
+    }
+    Ok(())
+}
+
+/// How long somebody wants to have a task.
+fn lease(length: Duration) -> Result<(), Problem> {
+    if length.is_zero() || length > TASK_LEASE_MAX {
+        let longest = format_duration(TASK_LEASE_MAX);
+        let message = format!("a task is somebody's for longer than no time, and for {longest} at most");
+        return Err(Problem::new(Code::BadLease, message));
     }
     Ok(())
 }

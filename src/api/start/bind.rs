@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::config::Config;
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Problem, SourceLocation};
-use crate::executors::AgentDefinition;
 use crate::executors::discovery::Catalog;
+use crate::executors::{AgentDefinition, ExecutorKind};
 use crate::workflow::definition::{AgentRole, Does, Fallback, OnError, Step};
 use crate::workflow::parse::{NamedAgent, Parsed, Partly};
 
@@ -123,6 +123,17 @@ impl<'a> Binding<'a> {
             (found, ..) => found?,
         };
         step.set_agent(named.role, &agent.name);
+        if named.role == AgentRole::Does && agent.executor == ExecutorKind::External && !step.locks.is_empty()
+        {
+            let message = format!(
+                "`{}` has locks, and its agent `{}` is external: nobody would renew them",
+                step.id, agent.name
+            );
+            let problem = Problem::new(Code::Contradiction, message);
+            return Err(placed(
+                problem.hint("take the `locks` out, or let another step of another agent hold them"),
+            ));
+        }
         if named.role != AgentRole::Does {
             return Ok(());
         }

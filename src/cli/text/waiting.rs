@@ -96,6 +96,25 @@ fn one(run: &RunId, waiting: &Waiting, call: &Call, now: Timestamp) -> Vec<Text>
             terminal!("waits for the agent `{}`, which is paused, in `{}`", name(id), step),
             terminal!("  let it work: {}", call.command(["agents", "unpause", id])),
         ],
+        ("task", _) => {
+            let agent = waiting.agent.as_deref().unwrap_or_default();
+            let held = waiting.lease_until.filter(|end| *end > now).and(waiting.by.as_ref());
+            match (held, waiting.lease_until) {
+                (Some(by), Some(end)) => vec![
+                    terminal!(
+                        "waits for `{}`, who has the task of `{}` until {}",
+                        name(by),
+                        step,
+                        moment(end)
+                    ),
+                    terminal!("  look:   {}", call.command(["tasks", "--agent", agent])),
+                ],
+                _ => vec![
+                    terminal!("waits for somebody to take the task of `{}`{}", step, until),
+                    terminal!("  take:   {}", call.command(["tasks", "next", "--agent", agent])),
+                ],
+            }
+        }
         ("child", _) => vec![
             terminal!("waits for the run of `{}`, which waits itself", step),
             terminal!("  look:   {}", call.command(["status", id])),

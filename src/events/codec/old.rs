@@ -21,6 +21,7 @@ pub use messages::{MessageHandledV1, MessageSentV1};
 pub use people::ApprovalRequestedV1;
 pub use started::{
     GrowthLimitsV3, GrowthLimitsV4, RunStartedV1, RunStartedV2, RunStartedV3, RunStartedV4, RunStartedV5,
+    RunStartedV6,
 };
 
 /// `rollback_started` at schema 1: one step could be kept, and no phase.

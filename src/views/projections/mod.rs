@@ -10,3 +10,4 @@ pub mod agents;
 pub mod handoffs;
 pub mod runs;
 pub mod successes;
+pub mod tasks;

@@ -77,6 +77,6 @@ fn every_other_block_of_the_page_is_what_it_says_that_it_is() {
             other => panic!("a block of {other}"),
         }
     }
-    assert_eq!([files, settings, scripts], [1, 2, 1]);
+    assert_eq!([files, settings, scripts], [2, 2, 1]);
     assert!(documents >= 2);
 }

@@ -2,6 +2,15 @@
 
 use super::*;
 
+pub(super) fn limits() -> StuckLimits {
+    StuckLimits {
+        answers: 4,
+        handoffs: 300,
+        time_us: Some(600_000_000),
+        manager: Some(AgentName::new("publisher")),
+    }
+}
+
 pub(super) fn events() -> Vec<RunEvent> {
     let agent = AgentName::new("publisher");
     let within = step("poll");

@@ -6,9 +6,11 @@ use std::time::Duration;
 use super::{Advance, StartError};
 use crate::aggregates::run::child::{self, child_id, is_made_by};
 use crate::aggregates::run::node::Child;
+use crate::aggregates::run::task::description;
 use crate::aggregates::run::{ApprovalRequest, Impossible, Passage, RunRejection, StepIndex};
 use crate::events::ids::{AgentName, RequestId, StepId};
 use crate::events::json::Json;
+use crate::events::problem::Code;
 use crate::events::run::*;
 use crate::workflow::approval::ApprovalSubject;
 use crate::workflow::definition::{Step, is_built_in};
@@ -21,11 +23,14 @@ impl Advance<'_, '_> {
     pub(super) fn start_granted(&mut self) -> Result<bool, RunRejection> {
         let mut started = false;
         for agent in self.draft.state().ready.agents() {
-            while self.goes_forward() && self.draft.state().room() > 0 {
+            while self.goes_forward() && self.may_open_one(&agent) {
                 let run = self.draft.state();
                 let Some(place) = run.next_of(&run.ready, &agent) else { break };
                 let step = self.template(place)?;
-                if self.must_ask(place)? || self.must_read(place, &step)? {
+                if self.cannot_hold_locks(place, &agent, &step)?
+                    || self.must_ask(place)?
+                    || self.must_read(place, &step)?
+                {
                     continue;
                 }
                 if !self.has_slot(&agent) || !self.may_lock(place, &step) {
@@ -45,10 +50,33 @@ impl Advance<'_, '_> {
         Ok(started)
     }
 
+    /// Whether one more attempt of an agent may be open. What is handed out runs nowhere, and is not counted.
+    pub(super) fn may_open_one(&self, agent: &AgentName) -> bool {
+        self.draft.state().is_external(agent) || self.draft.state().room() > 0
+    }
+
+    /// Nobody would renew the locks of a step that is handed out, and others would have them meanwhile. Answers whether it has failed
+    /// for that.
+    fn cannot_hold_locks(
+        &mut self,
+        place: StepIndex,
+        agent: &AgentName,
+        step: &Step,
+    ) -> Result<bool, RunRejection> {
+        if step.locks.is_empty() || !self.draft.state().is_external(agent) {
+            return Ok(false);
+        }
+        let message = format!("agent `{agent}` is external, and a task holds no locks");
+        self.fail(place, Code::Contradiction.class(), Code::Contradiction, message).map(|()| true)
+    }
+
     /// Whether there is a slot for an attempt; who has none does not wait for a lock that others could have. A run of its own
-    /// needs none.
+    /// needs none, nor does what is handed out.
     pub(in crate::aggregates::run) fn has_slot(&self, agent: &AgentName) -> bool {
-        is_made_by(agent) || self.drive.as_ref().is_some_and(|grants| grants.has(agent))
+        let is_driven = self.drive.is_some();
+        is_made_by(agent)
+            || is_driven && self.draft.state().is_external(agent)
+            || self.drive.as_ref().is_some_and(|grants| grants.has(agent))
     }
 
     /// Whether a step may wait for the locks that it has, if it has any.
@@ -86,7 +114,11 @@ impl Advance<'_, '_> {
         }
         match self.work(place, &step, agent) {
             Ok(work) => {
-                let patience = self.patience(&step, agent)?;
+                // People may take their time, unless the step says otherwise.
+                let patience = match self.draft.state().is_external(agent) {
+                    true => step.timeout,
+                    false => self.patience(&step, agent)?,
+                };
                 self.begin_attempt(place, agent.clone(), Purpose::Do, patience, work).map(|()| true)
             }
             Err(hindrance) => self.hinder(place, hindrance).map(|()| false),
@@ -144,6 +176,7 @@ impl Advance<'_, '_> {
         work: Work,
     ) -> Result<(), RunRejection> {
         let input = Json::of(&work).map_err(|_| Impossible::NoJson(place.number()))?;
+        let offered = self.draft.state().is_external(&agent).then(|| description(&work));
         let input = self.draft.payload(input);
         let run = self.draft.state();
         let node = self.node(place)?;
@@ -172,7 +205,16 @@ impl Advance<'_, '_> {
             input,
         };
         self.expire_late(&event.agent);
+        let offered = offered.map(|description| TaskOffered {
+            purpose,
+            step: step.clone(),
+            attempt: event.attempt,
+            fence: event.fence,
+            agent: event.agent.clone(),
+            description,
+        });
         self.draft.emit(event);
+        offered.into_iter().for_each(|offered| self.draft.emit(offered));
         if let Some(run) = child {
             self.draft.emit(ChildStarted { step, run });
         }

@@ -46,7 +46,7 @@ impl Advance<'_, '_> {
         let mut started = false;
         let agents = self.unwinding().map(|unwinding| unwinding.ready.agents()).unwrap_or_default();
         for agent in agents {
-            while self.draft.state().room() > 0 {
+            while self.may_open_one(&agent) {
                 let run = self.draft.state();
                 let first = self.unwinding().and_then(|unwinding| run.next_of(&unwinding.ready, &agent));
                 let Some(place) = first else { break };

@@ -331,7 +331,7 @@ fn retry_delay(
     retry_policy(&template, failed.purpose).filter(|_| is_patient)?.delay(failures, seed)
 }
 
-/// Whoever held the open attempts is gone, or is about to go. What a run of its own makes goes on without.
+/// Whoever held the open attempts is gone, or is about to go. What a run of its own makes, or somebody outside, goes on without.
 pub(super) fn lose(
     advance: &mut Advance<'_, '_>,
     interrupted: bool,
@@ -341,6 +341,7 @@ pub(super) fn lose(
     let open = run.steps.indexed().flat_map(|(place, node)| {
         let lost = |attempt: &&Arc<AttemptStarted>| {
             let is_over = is_made_by(&attempt.agent) || run.is_writing(attempt.fence);
+            let is_over = is_over || run.is_external(&attempt.agent);
             !is_over && !kept.contains(&attempt.fence)
         };
         node.open_attempts().filter(lost).map(move |open| (place, Arc::clone(open)))

@@ -192,7 +192,15 @@ impl Evolution<'_> {
         Ok(())
     }
 
-    pub(super) fn telling_began(&mut self) -> Result<(), Contradiction> {
+    pub(super) fn of_telling(&mut self, event: &RunEvent) -> Result<(), Contradiction> {
+        match event {
+            RunEvent::TellingBegan(_) => self.telling_began(),
+            RunEvent::ParentTold(_) => self.parent_told(),
+            _ => Err("it tells no parent of an end".to_owned()),
+        }
+    }
+
+    fn telling_began(&mut self) -> Result<(), Contradiction> {
         if !self.run.leaves_parent_at_rest() {
             return Err("no run rests that would have to hear of its end".to_owned());
         }
@@ -200,7 +208,7 @@ impl Evolution<'_> {
         Ok(())
     }
 
-    pub(super) fn parent_told(&mut self) -> Result<(), Contradiction> {
+    fn parent_told(&mut self) -> Result<(), Contradiction> {
         if !std::mem::take(&mut self.run.telling) {
             return Err("nobody is told of its end".to_owned());
         }

@@ -151,10 +151,12 @@ impl Evolution<'_> {
     }
 
     /// Whether nobody drove the run when it heard how the child of a step had ended: nor did anybody when the attempt at it was
-    /// over.
+    /// over. Nobody need have driven it when somebody outside answered a task.
     fn was_told_alone(&self, step: &StepId) -> bool {
-        let child = self.run.node(step).and_then(|(_, node)| node.child.as_ref()?.ended.as_ref());
-        child.is_some_and(|ended| !ended.driven)
+        let Some((_, node)) = self.run.node(step) else { return false };
+        let is_task = node.slot(Purpose::Do).is_some_and(|agent| self.run.is_external(agent));
+        let child = node.child.as_ref().and_then(|child| child.ended.as_ref());
+        is_task || child.is_some_and(|ended| !ended.driven)
     }
 
     /// The run's time is over.
@@ -202,6 +204,8 @@ impl Evolution<'_> {
         match of {
             TimerOf::People(_) => Some(&mut self.run.people.timers),
             TimerOf::Child(_) => Some(&mut self.run.deadlines),
+            TimerOf::Task(..) => Some(&mut self.run.tasks.deadlines),
+            TimerOf::Lease(..) => Some(&mut self.run.tasks.leases),
             TimerOf::Run | TimerOf::Sleep(_) | TimerOf::Retry(..) | TimerOf::UndoChild(_) => None,
         }
     }

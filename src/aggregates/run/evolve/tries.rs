@@ -24,14 +24,17 @@ impl Evolution<'_> {
         self.run.fence = event.fence;
         self.run.running += 1;
         self.run.messages.give(event, self.now);
-        self.changes.open(RunEffect::attempt(&attempt, false));
+        self.changes.open(self.run.effect_of(&attempt, false));
         self.child_is_sent(place, &attempt);
+        self.task_is_open(place, &attempt)?;
         self.read_anew(place);
         Ok(())
     }
 
     pub(super) fn attempt_failed(&mut self, event: &AttemptFailed) -> Result<(), Contradiction> {
         self.count_try(&event.step, event.purpose, event.attempt);
+        let task = self.run.node(&event.step).and_then(|(_, node)| node.task.as_ref());
+        let begun = task.is_none_or(|task| task.was_begun());
         let place = self.end_attempt(&event.step, event.purpose, event.attempt)?;
         let node = self.node_mut(place)?;
         node.usage = node.usage.and(event.usage);
@@ -43,7 +46,7 @@ impl Evolution<'_> {
         }
         let node = self.node_mut(place)?;
         let error = StepError { class: event.class, code: event.code, message: event.message.clone() };
-        node.tries_mut(event.purpose)?.fail(event.outcome, error);
+        node.tries_mut(event.purpose)?.fail(event.outcome, begun, error);
         Ok(())
     }
 
@@ -118,6 +121,7 @@ impl Evolution<'_> {
         }
         self.ask_no_longer(attempt.fence);
         self.child_is_let_go(place, attempt);
+        self.task_is_over(place, attempt);
         self.changes.close(RunEffectId::Attempt(attempt.fence));
         self.changes.close(RunEffectId::Stop(attempt.fence));
     }
@@ -131,6 +135,11 @@ impl Evolution<'_> {
             }
             let node = self.run.steps.get_mut(place);
             if let Some(attempt) = node.and_then(|node| node.doing.tell_to_stop(Unwanted::GivenUp)) {
+                if self.run.tasks.open.contains_key(&attempt.fence) {
+                    // Nobody could stop who has it.
+                    self.run.tasks.unwanted.insert(attempt.fence);
+                    continue;
+                }
                 self.stirs(place, &attempt);
                 self.changes.open(super::stop(&attempt));
             }

@@ -78,6 +78,7 @@ pub(in crate::aggregates::run) fn recall(from: &Source<'_>) -> Result<Ask, NotRe
             let Resolve { reason, step, how } = read(from)?;
             Ask::Resolve { by: by()?, reason: text(&reason, from)?, step, how }
         }
+        "task_take" | "task_complete" | "task_fail" | "task_heartbeat" => tasks::recall(name, by()?, from)?,
         _ => return said_by_others(name, from),
     })
 }

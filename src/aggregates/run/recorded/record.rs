@@ -23,6 +23,7 @@ pub(in crate::aggregates::run) fn record(
         Ask::NoChild { step, fence } => codec::to_bytes(&NoChild { step, fence }),
         Ask::ParentTold { version } => codec::to_bytes(&version),
         Ask::OfShared(says) => shared::form_of(*says, to),
+        Ask::OfTask(asked) => tasks::form_of(*asked, to),
         Ask::Say { step, fence, message, asks } => messages::said((step, fence), message, asks, to),
         Ask::Handled { step, fence, number } => messages::handled((step, fence), number),
         Ask::Delivered { fence, output } => messages::delivered(fence, output, to),

@@ -28,6 +28,7 @@ mod sharing;
 mod snapshot;
 mod streaming;
 mod stuck;
+mod tasks;
 mod tries;
 mod waited;
 

@@ -3,6 +3,7 @@
 
 mod delivering;
 mod shared;
+mod tasks;
 mod workflow;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -57,6 +58,7 @@ struct Audit {
     /// Locks that steps have got since they were tried last.
     locks: BTreeMap<StepId, usize>,
     post: Post,
+    leases: tasks::Leases,
     seen: BTreeSet<&'static str>,
     events: usize,
     commands: usize,
@@ -85,6 +87,7 @@ impl Audit {
             self.seen.insert(event.kind());
             self.locked(play, event, context);
             self.post.see(event).unwrap_or_else(|why| panic!("{context}: {why}"));
+            self.leases.see(event).unwrap_or_else(|why| panic!("{context}: {why}"));
             match event {
                 RunEvent::AttemptStarted(started) if play.paused.contains(&started.agent) => {
                     panic!("{context}: `{}` is paused and starts `{}`", started.agent, started.step);
@@ -157,7 +160,13 @@ pub(super) fn begin(file: &str, dice: &mut Dice, limits: (u32, Option<Duration>)
     Play::start_as(file, |start| {
         start.routed = routed;
         ((start.parallel, start.duration_limit), start.parent) = (limits, parent);
-        let agents = [("ada", delivering::ADA), ("bob", "{}"), ("cyd", delivering::CYD), ("boss", "{}")];
+        let agents = [
+            ("ada", delivering::ADA),
+            ("bob", "{}"),
+            ("cyd", delivering::CYD),
+            ("boss", "{}"),
+            ("eve", tasks::EVE),
+        ];
         start.agents =
             agents.map(|(name, definition)| (AgentName::new(name), Blob::new(definition.as_bytes()))).into();
         if looks {
@@ -197,6 +206,9 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
         return drop(if is_paused { play.free_agent(agent) } else { play.pause_agent(agent) });
     }
     if dice.one_in(6) && delivering::converse(dice, play) {
+        return;
+    }
+    if dice.one_in(3) && tasks::any(dice, play) {
         return;
     }
     if dice.one_in(6) {
@@ -393,6 +405,7 @@ fn let_go_on(play: &mut Play) {
     }
     play.ask(Ask::Go);
     shared::let_go_on(play);
+    tasks::let_go_on(play);
     play.sleep(Duration::from_secs(60));
     for started in play.attempts() {
         if play.attempts().contains(&started) {

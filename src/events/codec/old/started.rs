@@ -298,7 +298,7 @@ pub struct RunStartedV5 {
 
 impl From<RunStartedV5> for RunStarted {
     fn from(old: RunStartedV5) -> Self {
-        Self {
+        RunStartedV6 {
             workflow: old.workflow,
             definition: old.definition,
             input: old.input,
@@ -314,6 +314,65 @@ impl From<RunStartedV5> for RunStarted {
             children: old.children,
             growth: old.growth,
             stuck: StuckLimits::default(),
+        }
+        .into()
+    }
+}
+
+/// `run_started` at schema 6: no attempt was handed out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunStartedV6 {
+    /// The name of the workflow.
+    pub workflow: String,
+    /// The definition as JSON.
+    pub definition: BlobRef,
+    /// The input of the run.
+    pub input: Payload,
+    /// The names and values by which people find the run.
+    pub tags: BTreeMap<String, String>,
+    /// The folder that relative paths mean.
+    pub work_folder: Arc<str>,
+    /// The step that started it.
+    pub parent: Option<Parent>,
+    /// Values of the environment that expressions read as `env.NAME`.
+    pub environment: BTreeMap<String, String>,
+    /// The agents that its steps name.
+    pub agents: Vec<AgentBinding>,
+    /// How many attempts may run at once.
+    pub parallel: u32,
+    /// How many lost attempts end a step.
+    pub lost_limit: u32,
+    /// How long the run may go on, in µs; none for no limit.
+    pub duration_limit_us: Option<u64>,
+    /// The step or the phase after which it pauses.
+    pub until: Option<Arc<str>>,
+    /// The workflows that its steps start.
+    pub children: Vec<ChildBinding>,
+    /// How far its graph may grow by plans.
+    pub growth: GrowthLimits,
+    /// When an agent of it is stuck.
+    pub stuck: StuckLimits,
+}
+
+impl From<RunStartedV6> for RunStarted {
+    fn from(old: RunStartedV6) -> Self {
+        Self {
+            workflow: old.workflow,
+            definition: old.definition,
+            input: old.input,
+            tags: old.tags,
+            work_folder: old.work_folder,
+            parent: old.parent,
+            environment: old.environment,
+            agents: old.agents,
+            parallel: old.parallel,
+            lost_limit: old.lost_limit,
+            duration_limit_us: old.duration_limit_us,
+            until: old.until,
+            children: old.children,
+            growth: old.growth,
+            stuck: old.stuck,
+            external: Vec::new(),
         }
     }
 }

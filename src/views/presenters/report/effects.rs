@@ -21,7 +21,7 @@ pub enum EffectReport {
         /// The agent whose slot it needs; none if it needs none.
         agent: Option<AgentName>,
     },
-    /// An attempt is being made.
+    /// An attempt is being made, or waits for somebody to take it as a task.
     Attempt {
         /// The step that is tried.
         step: StepId,
@@ -104,14 +104,14 @@ pub fn effects(run: &Run) -> Vec<EffectReport> {
                 let agent = agent.filter(|agent| !is_made_by(agent));
                 EffectReport::Start { step, purpose: purpose.text().to_owned(), agent }
             }
-            RunEffect::Attempt(started) | RunEffect::Child { attempt: started, .. } => {
-                EffectReport::Attempt {
-                    step: started.step.clone(),
-                    purpose: started.purpose.text().to_owned(),
-                    attempt: started.attempt,
-                    agent: Some(started.agent.clone()).filter(|agent| !is_made_by(agent)),
-                }
-            }
+            RunEffect::Attempt(started)
+            | RunEffect::Task(started)
+            | RunEffect::Child { attempt: started, .. } => EffectReport::Attempt {
+                step: started.step.clone(),
+                purpose: started.purpose.text().to_owned(),
+                attempt: started.attempt,
+                agent: Some(started.agent.clone()).filter(|agent| !is_made_by(agent)),
+            },
             RunEffect::AskReturn => EffectReport::Return { step: None, granted: None },
             RunEffect::AnswerReturn { step, granted } => {
                 EffectReport::Return { step: Some(step), granted: Some(granted) }
@@ -120,7 +120,10 @@ pub fn effects(run: &Run) -> Vec<EffectReport> {
                 EffectReport::Deliver { message: started.number.0, agent: started.receiver.clone() }
             }
             // It is told once more in any case.
-            RunEffect::Tell(_) | RunEffect::Give { .. } | RunEffect::Answer { .. } => return None,
+            RunEffect::Tell(_)
+            | RunEffect::HandOut { .. }
+            | RunEffect::Give { .. }
+            | RunEffect::Answer { .. } => return None,
             RunEffect::Ask { request, step } => EffectReport::Ask { step, request },
             RunEffect::Stop { step, .. } => EffectReport::Stop { step },
             RunEffect::Shared(effect) => shared(effect),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{UsageReport, problem, usage_report};
 use crate::aggregates::run::child::is_made_by;
+use crate::aggregates::run::task::Held;
 use crate::aggregates::run::{Graph, Node, Order, StepError, StepIndex, StepPhase};
 use crate::events::ids::{AgentName, RunId, StepId};
 use crate::events::json::{Json, Payload};
@@ -61,7 +62,7 @@ pub struct StepReport {
     pub summary: Option<String>,
     /// Numbers, texts and truth values that the agent counted, as it says.
     pub metrics: BTreeMap<String, serde_json::Value>,
-    /// How far its attempt says that it is, while one is made; null where none is, or says nothing.
+    /// How far its attempt says that it is, while one is made, or who has its task; null where none is, or says nothing.
     #[serde(default)]
     pub progress: Option<StepProgress>,
     /// When it first started.
@@ -75,7 +76,7 @@ pub struct StepReport {
     pub usage: UsageReport,
 }
 
-/// How far an attempt says that it is. It is not recorded, so a run in the past has none.
+/// How far an attempt says that it is. That is recorded only of tasks, so that of a run in the past others have none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepProgress {
     /// The part that is done, from 0 to 100.
@@ -172,12 +173,18 @@ pub(super) fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, 
         error: step_error(node),
         artifacts: done.map(|done| done.artifacts.clone()).unwrap_or_default(),
         metrics: metrics.unwrap_or_default(),
-        progress: None,
+        progress: node.task.as_ref().and_then(|task| far(task.held.as_ref()?)),
         started_at: node.started_at,
         ended_at: node.ended_at,
         waiting_ms: node.ended_at.map_or(0, |_| node.waited_us / 1_000),
         usage: usage_report(node.usage),
     })
+}
+
+/// How far whoever has a task said that they are.
+fn far(held: &Held) -> Option<StepProgress> {
+    let text = held.text.clone().unwrap_or_default();
+    held.percent.map(|percent| StepProgress { percent, text })
 }
 
 /// The agent that is to do a step first; none if no agent does it, as where a child run does.

@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use super::steps::is_false;
 use crate::aggregates::run::{ApprovalRequest, Node, Run, StepIndex, StepPhase, Trying, UndoPhase};
-use crate::events::ids::{Hash, RunId, StepId};
+use crate::events::ids::{Hash, RunId, StepId, TaskId};
 use crate::events::time::Timestamp;
 
 /// Something that a run waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
     /// The kind of wait: `approval` and `signal`, which people or programs give; `agent`, which is paused; `child`, a run that
-    /// itself waits; `lock`, which somebody else holds; `sleep` and `retry`, which come by themselves.
+    /// itself waits; `task`, an attempt that somebody has to take and answer; `lock`, which somebody else holds; `sleep` and `retry`, which come by themselves.
     pub kind: String,
-    /// The name of what it waits for: the id of a request or of a child, the name of a signal, of an agent or of a lock (`CONTEXT/NAME`), a timer.
+    /// The name of what it waits for: the id of a request, of a task or of a child, the name of a signal, of an agent or of a lock (`CONTEXT/NAME`), a timer.
     pub id: String,
     /// The step that waits.
     pub step: StepId,
@@ -26,6 +26,15 @@ pub struct Waiting {
     pub since: Option<Timestamp>,
     /// When the waiting ends in any case: a sleep is over, a request is refused, a wait fails.
     pub expires: Option<Timestamp>,
+    /// The agent in whose name a task is to be taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// The name of who took a task last, while nobody has recorded that their lease is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Arc<str>>,
+    /// When that lease ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_until: Option<Timestamp>,
     /// For an approval: who may answer, and who has granted it.
     #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approvers>,
@@ -79,6 +88,9 @@ fn agents(run: &Run) -> impl Iterator<Item = Waiting> {
             phase: None,
             since: Some(*since),
             expires: None,
+            agent: None,
+            by: None,
+            lease_until: None,
             approval: None,
         })
     })
@@ -93,6 +105,9 @@ fn locks(run: &Run) -> impl Iterator<Item = Waiting> {
         phase: None,
         since: None,
         expires: Some(until),
+        agent: None,
+        by: None,
+        lease_until: None,
         approval: None,
     })
 }
@@ -107,6 +122,9 @@ fn approval(run: &Run, request: &ApprovalRequest) -> Waiting {
         phase: asks_of_phase.and_then(|node| node.added.phase.as_deref()).map(str::to_owned),
         since: Some(request.at),
         expires: asked.expires,
+        agent: None,
+        by: None,
+        lease_until: None,
         approval: Some(Approvers {
             approvers: asked.approvers.clone(),
             needed: asked.needed,
@@ -120,6 +138,20 @@ fn approval(run: &Run, request: &ApprovalRequest) -> Waiting {
 }
 
 fn step_waits(run: &Run, node: &Node) -> Option<Waiting> {
+    if let Some(task) = &node.task {
+        return Some(Waiting {
+            kind: "task".to_owned(),
+            id: TaskId { run: run.about()?.id.clone(), fence: task.fence, lease: None }.to_string(),
+            step: node.id().clone(),
+            phase: None,
+            since: node.started_at,
+            expires: run.task_attempt(task.fence).and_then(|attempt| attempt.deadline),
+            agent: run.task_attempt(task.fence).map(|attempt| attempt.agent.to_string()),
+            by: task.held.as_ref().map(|held| Arc::clone(&held.by)),
+            lease_until: task.held.as_ref().map(|held| held.until),
+            approval: None,
+        });
+    }
     let (kind, id, timer) = match (&node.doing.phase, node.undo_phase()) {
         (_, Some(UndoPhase::Trying(Trying::Retrying(timer))))
         | (StepPhase::Trying(Trying::Retrying(timer)), _) => ("retry", timer.to_string(), Some(timer)),
@@ -137,6 +169,9 @@ fn step_waits(run: &Run, node: &Node) -> Option<Waiting> {
         phase: None,
         since: node.started_at,
         expires: timer.and_then(|timer| run.due_at(timer)),
+        agent: None,
+        by: None,
+        lease_until: None,
         approval: None,
     })
 }
@@ -145,6 +180,7 @@ impl Waiting {
     /// The waiting for a child that itself waits.
     pub fn for_child(run: &RunId, step: &StepId, since: Option<Timestamp>) -> Self {
         let (kind, id, step) = ("child".to_owned(), run.to_string(), step.clone());
-        Self { kind, id, step, phase: None, since, expires: None, approval: None }
+        let (agent, by, lease_until) = (None, None, None);
+        Self { kind, id, step, phase: None, since, expires: None, agent, by, lease_until, approval: None }
     }
 }
