@@ -72,7 +72,7 @@ async fn work(engine: Engine, worker: usize, done: Done, left: Arc<AtomicUsize>)
     let mut taken = worker;
     while left.load(Ordering::Relaxed) > 0 {
         taken += 1;
-        let is_forgotten = taken % FORGOTTEN == 0;
+        let is_forgotten = taken.is_multiple_of(FORGOTTEN);
         let length = Duration::from_millis(if is_forgotten { 50 } else { 60_000 });
         let next = NextTask::of("clerk").by(&format!("w{worker}")).lease(length);
         let Some(task) = engine.next_task(next.wait(Duration::from_millis(500))).await? else { continue };
