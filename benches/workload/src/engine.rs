@@ -182,6 +182,7 @@ pub(crate) fn start_of(yaml: &str) -> Result<StartRun> {
         growth: Default::default(),
         stuck: Default::default(),
         insists: Default::default(),
+        routed: None,
         drive: true,
     })
 }

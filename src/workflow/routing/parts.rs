@@ -97,8 +97,7 @@ fn pieces(query: &str) -> Vec<&str> {
             };
             let has_and =
                 query.get(..at).is_some_and(|before| before.ends_with(" and") || before.ends_with("\nand"));
-            if words.iter().any(|word| begins(word) && !has_and)
-                || joined && words.iter().any(begins_behind)
+            if words.iter().any(|word| begins(word) && !has_and) || joined && words.iter().any(begins_behind)
             {
                 cuts.push(after);
             }

@@ -362,8 +362,6 @@ struct Entities {
 }
 
 /// These phrases, each with what those of its list count.
-fn weighing<const LISTS: usize>(
-    lists: [(&[Phrase], f64); LISTS],
-) -> impl Iterator<Item = (&Phrase, f64)> {
+fn weighing<const LISTS: usize>(lists: [(&[Phrase], f64); LISTS]) -> impl Iterator<Item = (&Phrase, f64)> {
     lists.into_iter().flat_map(|(phrases, weight)| phrases.iter().map(move |phrase| (phrase, weight)))
 }

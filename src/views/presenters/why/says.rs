@@ -9,8 +9,8 @@ use crate::events::json::Payload;
 use crate::events::problem::Code;
 use crate::events::run::{
     ApprovalRequested, AttemptStarted, Because, ChildEnded, ContextChanged, Gate, Handling, MessageGiven,
-    MessageHandled, MessageSent, Purpose, RequestRouted, Resolution, RollbackCause, RunEvent, RunStarted, SkipReason,
-    StepAdded, StepCompleted, StepFailed, StepKind, StepSkipped,
+    MessageHandled, MessageSent, Purpose, RequestRouted, Resolution, RollbackCause, RunEvent, RunStarted,
+    SkipReason, StepAdded, StepCompleted, StepFailed, StepKind, StepSkipped,
 };
 use crate::events::text::{shortened, shortened_lines};
 use crate::events::time::{Timestamp, format_duration};
