@@ -187,10 +187,7 @@ impl Facade {
                 Listener::meanwhile(listener, self.see_all(frames)).await.map(|()| Response::Done)
             }
             Request::Interrupt | Request::Hello => Ok(Response::Done),
-            Request::Report { run } => {
-                let run = self.resolve(&run).await?;
-                self.report(&run).await.map(Response::of)
-            }
+            Request::Report { run } => self.report(&self.resolve(&run).await?).await.map(Response::of),
             Request::Whole { run } => self.whole(&run).await.map(Response::of),
             Request::Watch { run, inputs } => self.watch(&run, inputs, frames).await.map(Response::of),
             Request::List { filter } => self.list(&filter).await.map(Response::Runs),

@@ -146,7 +146,6 @@ macro_rules! event_table {
 event_table! {
     RunEvent {
         RunStarted "run_started" 7 <- 1 RunStartedV1 <- 2 RunStartedV2 <- 3 RunStartedV3 <- 4 RunStartedV4 <- 5 RunStartedV5 <- 6 RunStartedV6;
-        RequestRouted "request_routed" 1;
         StepAdded "step_added" 5 <- 1 StepAddedV1 <- 2 StepAddedV2 <- 3 StepAddedV3 <- 4 StepAddedV4;
         AttemptStarted "attempt_started" 1;
         AttemptFailed "attempt_failed" 3 <- 1 AttemptFailedV1 <- 2 AttemptFailedV2;
@@ -190,6 +189,7 @@ event_table! {
         HandoffDeclared "handoff_declared" 1;
         AnswerNoted "answer_noted" 1;
         Escalated "escalated" 1;
+        RequestRouted "request_routed" 1;
         TaskOffered "task_offered" 1;
         TaskTaken "task_taken" 1;
         TaskProgressed "task_progressed" 1;

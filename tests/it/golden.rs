@@ -3,6 +3,7 @@
 //! with `GOLDEN=new` once, which writes only what is not there.
 
 mod agents;
+mod children;
 mod commands;
 mod contexts;
 mod messages;
@@ -55,7 +56,7 @@ fn events() -> Vec<RunEvent> {
         .chain(shared::events())
         .chain(saga())
         .chain(people::events())
-        .chain(children())
+        .chain(children::events())
         .chain(messages::events())
         .collect()
 }
@@ -123,32 +124,6 @@ fn added() -> RunEvent {
 
 fn said() -> Option<Payload> {
     Some(Payload::Blob(blob("transcript")))
-}
-
-fn children() -> Vec<RunEvent> {
-    let run = || RunId::parse("child-1").unwrap();
-    vec![
-        ChildStarted { step: step("test"), run: run() }.into(),
-        ChildRested { step: step("test"), run: run(), version: Version(70_000) }.into(),
-        ChildStirred { step: step("test"), run: run(), version: Version(70_001) }.into(),
-        TellingBegan {}.into(),
-        ParentTold {}.into(),
-        ReturnAsked { step: step("test"), run: run() }.into(),
-        ReturnAnswered { granted: true }.into(),
-        ChildPastReturn { step: step("test"), run: run() }.into(),
-        child_ended().into(),
-    ]
-}
-
-fn child_ended() -> ChildEnded {
-    ChildEnded {
-        step: step("test"),
-        run: RunId::parse("child-1").unwrap(),
-        status: "completed".into(),
-        version: Version(70_000),
-        past_return: true,
-        driven: false,
-    }
 }
 
 fn compensated() -> RunEvent {
@@ -327,7 +302,7 @@ fn an_older_schema_is_read_through_its_upcaster() {
         1,
         &ApprovalRequested { require_checklist: false, ..people::requested() }.into(),
     );
-    is_read_as("child_ended", 1, &ChildEnded { driven: true, ..child_ended() }.into());
+    is_read_as("child_ended", 1, &ChildEnded { driven: true, ..children::ended() }.into());
     let RunEvent::RunStarted(mut meant) = started() else { unreachable!() };
     meant.external.clear();
     is_read_as("run_started", 6, &meant.clone().into());

@@ -24,9 +24,9 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// What is recorded of it: nothing that the output says itself.
-    pub(super) fn recorded(&self, draft: &mut Draft<'_, Run>, answer: &Json, output: &Json) -> Option<Said> {
-        let in_short = || answer::first_line(answer).filter(|_| output != answer);
+    /// What is recorded of it. The first line of a text stands for a summary.
+    pub(super) fn recorded(&self, draft: &mut Draft<'_, Run>, answer: &Json) -> Option<Said> {
+        let in_short = || answer::first_line(answer);
         let summary: Option<Arc<str>> = self.said.summary.clone().or_else(in_short).map(Into::into);
         let metrics = (!self.said.metrics.is_empty()).then(|| Json::of(&self.said.metrics).ok()).flatten();
         let metrics: Option<Payload> = metrics.map(|metrics| draft.payload(metrics));

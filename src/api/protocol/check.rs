@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{ContextWants, Control, KeyGiven, Request, TaskWanted, TasksWanted, WhichEvents, WhichMessages};
 use crate::aggregates::run::Order;
 use crate::api::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
-use crate::events::ids::{AgentName, ContextKey, ContextName, InvalidId, RunId};
+use crate::events::ids::{AgentName, ContextKey, ContextName, InvalidId, RunId, StepId};
 use crate::events::json::Json;
 use crate::events::limits::{TASK_ANSWER_JSON_BYTES_MAX, TASK_LEASE_MAX};
 use crate::events::problem::{Code, Problem};
@@ -142,21 +142,18 @@ impl Request {
                 words("the run", run)?;
                 to.iter().try_for_each(|to| words("the step or phase", to))
             }
-            Self::Logs { run, which } => {
-                words("the run", run)?;
-                which.step.iter().try_for_each(|step| words("the step", step.as_str()))
-            }
+            Self::Logs { run, which } => of_step(run, which.step.as_ref()),
             Self::Tasks(wanted) => wanted.check(),
-            Self::Transcript { run, step, purpose: _, attempt: _ } => {
-                words("the run", run)?;
-                words("the step", step.as_str())
-            }
-            Self::Why { run, step } => {
-                words("the run", run)?;
-                step.iter().try_for_each(|step| words("the step", step.as_str()))
-            }
+            Self::Transcript { run, step, purpose: _, attempt: _ } => of_step(run, Some(step)),
+            Self::Why { run, step } => of_step(run, step.as_ref()),
         }
     }
+}
+
+/// Checks the words for a run and for a step of it.
+fn of_step(run: &str, step: Option<&StepId>) -> Result<(), Problem> {
+    words("the run", run)?;
+    step.into_iter().try_for_each(|step| words("the step", step.as_str()))
 }
 
 impl Control {

@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 use super::terminal::{Call, Text, name, terminal};
 use crate::events::json::Json;
 use crate::events::text::{shortened, shortened_lines};
 use crate::views::presenters::report::{RunReport, StepReport};
+use crate::workflow::answer;
 use crate::workflow::json_text::Level;
 
 /// How much is shown of a value, in characters.
@@ -67,12 +70,11 @@ impl Values {
         if !step.output.is_null() {
             values.push(("output".to_owned(), step.output.text().to_owned()));
         }
-        values.extend(
-            step.summary
-                .iter()
-                .filter(|_| with_inputs)
-                .map(|said| (("summary").to_owned(), Json::from(&said.as_str().into()).text().to_owned())),
-        );
+        // The first line of what stands above says nothing more.
+        let summary =
+            step.summary.iter().filter(|said| answer::first_line(&step.output).as_ref() != Some(said));
+        let as_json = |said: &String| Json::from(&Value::from(said.as_str())).text().to_owned();
+        values.extend(summary.filter(|_| with_inputs).map(|said| ("summary".to_owned(), as_json(said))));
         let metrics = step.metrics.iter().filter(|_| with_inputs);
         values.extend(metrics.map(|(name, value)| (format!("metric {name}"), value.to_string())));
         self.lines(&values, "    ")

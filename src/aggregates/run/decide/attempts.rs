@@ -125,7 +125,7 @@ fn settle(
                 || child.as_ref().is_some_and(|child| child.degraded)
                 || report.is_degraded;
             child_ended(advance, place, child);
-            let said = report.recorded(advance.draft, &answer, &output);
+            let said = report.recorded(advance.draft, &answer);
             let (attempt, artifacts) = (Some(number), report.artifacts);
             let came = Completion { attempt, output, artifacts, usage, degraded, transcript, said };
             advance.came_through(place, came)?;

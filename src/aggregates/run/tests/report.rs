@@ -40,7 +40,11 @@ fn what_an_agent_says_of_its_work_is_recorded_with_it() {
     assert_eq!(completed(&play, "a"), (Some("All zones.".to_owned()), vec!["a.md".to_owned()], true));
     play.complete("b", r#"{"stdout":"x"}"#);
     assert_eq!(play.result(), (RunStatus::Completed, true), "a lesser result degrades the run");
-    assert_eq!(completed(&play, "b"), (None, vec![], false), "the first line is in the output");
+    assert_eq!(
+        completed(&play, "b"),
+        (Some("x".to_owned()), vec![], false),
+        "the first line stands for a summary"
+    );
 }
 
 #[test]
@@ -75,7 +79,7 @@ fn of_a_text_answer_the_last_json_block_is_the_output_where_json_is_declared() {
     let mut play = Play::start(WITH_SCHEMA);
     play.complete("a", &text("First:\n```json\n{\"n\":1}\n```\nno, rather\n```json\n{\"n\": 2}\n```\n"));
     assert_eq!(play.output("a"), Some(serde_json::json!({"n": 2})));
-    assert_eq!(completed(&play, "a").0.as_deref(), Some("First:"), "it is not in the output");
+    assert_eq!(completed(&play, "a").0.as_deref(), Some("First:"));
 
     for (answer, says) in [
         ("```json\n{\"n\":\n```", "the last block of JSON in its answer is none"),

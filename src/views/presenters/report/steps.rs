@@ -15,7 +15,6 @@ use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::{Resolution, SkipReason, StepKind};
 use crate::events::time::Timestamp;
 use crate::kernel::{Blobs, Unreadable};
-use crate::workflow::answer;
 
 /// A step of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,7 +57,7 @@ pub struct StepReport {
     pub error: Option<Problem>,
     /// The files that it names as made.
     pub artifacts: Vec<String>,
-    /// What the agent says about its work, else the first line of its answer; none where that is no text.
+    /// What the agent says about its work, else the first line of its answer; none where that is no text, and where an older version recorded it.
     pub summary: Option<String>,
     /// Numbers, texts and truth values that the agent counted, as it says.
     pub metrics: BTreeMap<String, serde_json::Value>,
@@ -168,7 +167,7 @@ pub(super) fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, 
         tolerated: node.status() == "failed" && node.doing.phase == StepPhase::Failed { tolerated: true },
         settled: settled(node),
         input: None,
-        summary: summary.or_else(|| answer::first_line(&output)),
+        summary,
         output,
         error: step_error(node),
         artifacts: done.map(|done| done.artifacts.clone()).unwrap_or_default(),
