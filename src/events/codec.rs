@@ -189,6 +189,7 @@ event_table! {
         HandoffDeclared "handoff_declared" 1;
         AnswerNoted "answer_noted" 1;
         Escalated "escalated" 1;
+        RepairAsked "repair_asked" 1;
         MessageSent "message_sent" 2 <- 1 MessageSentV1;
         MessageHandled "message_handled" 2 <- 1 MessageHandledV1;
         MessageGiven "message_given" 1;

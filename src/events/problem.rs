@@ -253,6 +253,8 @@ codes! {
         "name another agent", UnpauseAgent;
     NobodyAsked = "RE-1311", Validation, "Something was asked, and nothing says of which agent",
         "name the agent, or set `default_agent` in the configuration";
+    NobodyPlans = "RE-1330", Validation, "A goal is to be reached, and nothing says which agent plans",
+        "set `goal.manager` in the configuration, or `stuck.manager`";
     AgentStandsIn = "RE-1313", Validation, "A Markdown chain names an agent that is not there, and the default agent does its work",
         "add that agent, or name the one that is meant";
     LooseFrontMatter = "RE-1312", Validation, "The front matter of an agent's file is no YAML, and was read all the same",
@@ -405,6 +407,8 @@ codes! {
         "name values once, and only those that are secrets";
     AgentStuck = "RE-3038", Fatal, "An agent is stuck: the same answer again and again, the same two agents handing over back and forth, or no end in time",
         "see what was seen, and `[stuck]` in the configuration";
+    BadTasks = "RE-3050", Validation, "A plan of tasks cannot be done", "see its message, which says everything that is wrong with it", (Read(Document::Goals));
+    TaskBlocked = "RE-3051", Validation, "An agent says what keeps it from going on with its task", "see what it says, and what the agent that planned said";
     AnswerSaysFailed = "RE-3045", Unknown, "An agent answered that it failed", "see what it says in its answer: `status` is `failed` there, or a line of it says so";
     TooManyItems = "RE-3029", Validation, "A `for_each` has more items than the configuration lets a run grow by",
         "give it a shorter list, or see `growth.items` in the configuration";

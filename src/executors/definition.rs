@@ -171,14 +171,17 @@ const KEYS: [&str; 14] = [
 /// Keys that are kept for versions that use them.
 const KEYS_KEPT: [&str; 5] = ["model", "temperature", "max_tokens", "tools", "expertise"];
 
+/// The key under which an agent says what it knows.
+const EXPERTISE: &str = "expertise";
+
 /// Every key that a definition may have, known or kept.
 pub fn keys() -> impl Iterator<Item = &'static str> {
     KEYS.into_iter().chain(KEYS_KEPT)
 }
 
-/// Whether a key is kept for versions that use it, and means nothing to this one.
-pub(super) fn is_kept(key: &str) -> bool {
-    KEYS_KEPT.contains(&key)
+/// Whether a key is kept for versions that use it, and means nothing to this one: `expertise` says for what an agent is asked.
+pub(super) fn is_idle(key: &str) -> bool {
+    KEYS_KEPT.contains(&key) && key != EXPERTISE
 }
 
 /// The warning that a key of an agent is kept, and has no effect yet.

@@ -232,7 +232,7 @@ impl Catalog {
                 entry.found = Err(problem);
                 return;
             }
-            if definition::is_kept(key) {
+            if definition::is_idle(key) {
                 entry.warnings.push(definition::no_effect(name, key));
             }
         }
@@ -250,7 +250,7 @@ fn parse(file: &Path, shown: &str) -> Result<(AgentDefinition, Vec<Problem>), Pr
     let folder = file.parent().unwrap_or(Path::new("."));
     let text = read_text(file, shown, Kind::Agent)?;
     let (mut agent, mut warnings) = AgentDefinition::parse(&text, shown)?;
-    let idle = agent.settings.keys().map(|key| {
+    let idle = agent.settings.keys().filter(|key| definition::is_idle(key)).map(|key| {
         let (line, column) = place_of(&text, key);
         definition::no_effect(&agent.name, key).at(shown, line, column)
     });

@@ -76,6 +76,9 @@ const OF_PAUSED_AGENTS: [&str; 2] = ["agent_awaited", "agent_await_ended"];
 /// such a run.
 const OF_STUCK_AGENTS: [&str; 2] = ["answer_noted", "escalated"];
 
+/// What only happens where a plan of tasks is refused: here none is answered. `goals` kills a run while a plan is mended.
+const OF_PLANNERS: [&str; 1] = ["repair_asked"];
+
 /// What only happens where agents handle messages as soon as they come, or converse: here none does. `engine::deliveries` ends the
 /// process with each commit of a run with the first, `streaming` kills one with the second.
 const OF_TALKING_AGENTS: [&str; 4] =
@@ -106,8 +109,14 @@ impl Seen {
     /// A test that never met something has not tested it.
     fn saw_everything(&self) {
         let known: BTreeSet<&str> = RunEvent::TABLE.iter().map(|(kind, _)| *kind).collect();
-        let elsewhere =
-            [&OF_FAMILIES[..], &OF_PAUSED_AGENTS, &OF_STUCK_AGENTS, &OF_TALKING_AGENTS, &OF_PAUSES];
+        let elsewhere = [
+            &OF_FAMILIES[..],
+            &OF_PAUSED_AGENTS,
+            &OF_STUCK_AGENTS,
+            &OF_PLANNERS,
+            &OF_TALKING_AGENTS,
+            &OF_PAUSES,
+        ];
         let elsewhere = elsewhere.concat();
         let alone = known.iter().filter(|kind| !elsewhere.contains(*kind));
         let missed: Vec<&&str> = alone.filter(|kind| !self.kinds.contains_key(**kind)).collect();

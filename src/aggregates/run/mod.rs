@@ -34,6 +34,7 @@ mod delivering;
 mod evolve;
 mod family;
 mod giving;
+mod goal;
 mod graph;
 mod handoff;
 mod hop;

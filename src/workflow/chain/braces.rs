@@ -91,7 +91,7 @@ pub(super) struct Filled {
 impl Filled {
     /// Adds text as it is.
     pub(super) fn text(&mut self, text: &str) {
-        for part in text.split_inclusive(|c| c == '{') {
+        for part in text.split_inclusive('{') {
             let (plain, brace) = match part.strip_suffix('{') {
                 Some(plain) => (plain, true),
                 None => (part, false),

@@ -12,6 +12,9 @@ const GATES: &[&str] = &[
     "    approve: after\n    checklist: [one]\n    require_checklist: true\n",
 ];
 
+/// What answers a plan of tasks.
+const PLANS: &str = "    agent: ada\n    plan: {repairs: 1, max: 6, test: 'true'}\n";
+
 /// Of a run that a step starts that is refused.
 const NOTHING_TO_UNDO: &str = "    compensate: none\n";
 
@@ -74,16 +77,18 @@ fn work(dice: &mut Dice, file: &mut String, needs: &[String]) {
         (Some(need), _) => format!("    run: echo {{{{ steps.{need}.output }}}}\n"),
         (None, 0) => "    workflow: child.yaml\n".to_owned(),
         (None, 1) => "    agent: ada\n    prompt: go\n    fallback: {agent: bob}\n".to_owned(),
-        (None, 2) => "    agent: ada\n".to_owned(),
+        (None, 2) => PLANS.to_owned(),
         (None, _) => "    run: 'true'\n".to_owned(),
     });
     file.push_str(pick::<&str>(dice, &["", "    phase: build\n"]));
-    if dice.one_in(4) {
+    // There is one plan, and not one for each item.
+    let plans = file.rsplit("- id").next().is_some_and(|step| step.contains("plan:"));
+    if dice.one_in(4) && !plans {
         file.push_str(&format!("    for_each: {}\n", pick(dice, &["[]", "[1]", "[1, 2, 3]", "run.id"])));
         if dice.one_in(2) {
             file.push_str("    max_parallel: 2\n");
         }
-    } else if dice.one_in(6) {
+    } else if dice.one_in(6) && !plans {
         file.push_str("    repeat: {until: round > 2, max: 3}\n");
     }
 }
