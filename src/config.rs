@@ -53,6 +53,10 @@ pub struct Config {
     pub growth: Growth,
     /// The section `[stuck]` of the configuration.
     pub stuck: Stuck,
+    /// The section `[goal]` of the configuration.
+    pub goal: Goal,
+    /// The section `[team]` of the configuration.
+    pub team: Team,
     /// The section `[approvals]` of the configuration.
     pub approvals: Approvals,
     /// The section `[process]` of the configuration.
@@ -145,6 +149,20 @@ pub struct Growth {
     pub items: u32,
     /// How many handoffs the chain of a step may have; 0 for none.
     pub handoffs_max: u32,
+}
+
+/// How goals are reached.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Goal {
+    /// The agent that plans; none for `stuck.manager`.
+    pub manager: Option<AgentName>,
+}
+
+/// What the agents of a team share that reaches a goal.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Team {
+    /// The path of its file, in the work folder; none for no file.
+    pub path: Option<PathBuf>,
 }
 
 /// What every request for an approval holds.

@@ -37,6 +37,7 @@ use super::hosting::live::Live;
 use super::hosting::messages::{Control, Tell};
 use super::pages::Pages;
 use super::pages::scribe::Scribe;
+use super::pages::team::TeamKeeper;
 use super::send::send;
 use crate::aggregates::run::{self, Ask, Run, StartRun};
 use crate::events::ids::{RunId, StreamId, Version};
@@ -53,6 +54,7 @@ pub struct Runs {
     hosting: Arc<Hosting>,
     agents: Arc<Communicator>,
     scribe: Arc<Scribe>,
+    team: Arc<TeamKeeper>,
     /// What their programs say.
     logs: Arc<Logs>,
     awaiting: Awaiting,
@@ -107,14 +109,14 @@ impl Runs {
     pub fn new(
         hosting: Arc<Hosting>,
         agents: Arc<Communicator>,
-        scribe: Arc<Scribe>,
+        (scribe, team): (Arc<Scribe>, Arc<TeamKeeper>),
         logs: Arc<Logs>,
         known: Arc<AgentsView>,
     ) -> Arc<Self> {
         let awaiting = Awaiting::new(known);
         let conversations = Conversations::default();
         let in_flight = watch::Sender::new(0);
-        Arc::new(Self { hosting, agents, scribe, logs, awaiting, conversations, in_flight })
+        Arc::new(Self { hosting, agents, scribe, team, logs, awaiting, conversations, in_flight })
     }
 
     /// The hosting of runs, and of all other streams.
@@ -137,6 +139,10 @@ impl Runs {
 
     pub(super) fn logs(&self) -> &Logs {
         &self.logs
+    }
+
+    pub(super) fn team(&self) -> &Arc<TeamKeeper> {
+        &self.team
     }
 
     pub(super) fn scribe(&self) -> &Arc<Scribe> {
