@@ -55,6 +55,10 @@ pub struct Config {
     pub stuck: Stuck,
     /// The section `[routing]` of the configuration.
     pub routing: Routing,
+    /// The section `[goal]` of the configuration.
+    pub goal: Goal,
+    /// The section `[team]` of the configuration.
+    pub team: Team,
     /// The section `[approvals]` of the configuration.
     pub approvals: Approvals,
     /// The section `[process]` of the configuration.
@@ -154,6 +158,20 @@ pub struct Growth {
 pub struct Routing {
     /// A file of rules that is added to what is built in; none if there is none.
     pub rules: Option<PathBuf>,
+}
+
+/// How goals are reached.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Goal {
+    /// The agent that plans; none for `stuck.manager`.
+    pub manager: Option<AgentName>,
+}
+
+/// What the agents of a team share that reaches a goal.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Team {
+    /// The path of its file, in the work folder; none for no file.
+    pub path: Option<PathBuf>,
 }
 
 /// What every request for an approval holds.

@@ -4,6 +4,7 @@ mod ending;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ use super::notify::{Notice, Notifiers};
 use super::pages::Pages;
 use super::pages::inspect::Inspector;
 use super::pages::scribe::Scribe;
+use super::pages::team::TeamKeeper;
 use super::runs::live_state::LiveState;
 use super::runs::{RunKind, Runs};
 use super::subscribe::{self, EventFilter};
@@ -61,6 +63,8 @@ pub struct Settings {
     pub grace: Duration,
     /// The folder in which each run has files for people, and the words for them; without it there are none.
     pub runs: Option<Pages>,
+    /// The path, in each work folder, of the file that a team shares which reaches a goal; none if none is written.
+    pub team: Option<PathBuf>,
     /// A program and its arguments that says how good a work folder is, run there when people are asked for an approval;
     /// empty means none.
     pub check: Vec<String>,
@@ -74,6 +78,7 @@ impl Default for Settings {
             passivate_after: Duration::from_secs(30),
             grace: Duration::from_secs(10),
             runs: None,
+            team: None,
             check: Vec::new(),
         }
     }
@@ -159,6 +164,7 @@ impl System {
         let inspector = Inspector { check: settings.check, environment, masks };
         let pages = settings.runs;
         let scribe = Scribe::new(context.clone(), pages.clone(), inspector);
+        let writers = (scribe, TeamKeeper::new(context.clone(), settings.team));
         let hosting = Hosting::start(context.clone(), Arc::clone(&spread));
         let agents = Communicator::start(roster, library, clock, spread);
         let (committed, standings) = (store.committed(), Arc::new(LiveStandings(Arc::clone(&hosting))));
@@ -172,7 +178,7 @@ impl System {
         ];
         let projector = Arc::new(Projector::new(store, standings, rows));
         let known = Arc::new(AgentsView::new(Arc::clone(&projector)));
-        let live = Runs::new(Arc::clone(&hosting), Arc::clone(&agents), scribe, Arc::clone(&logs), known);
+        let live = Runs::new(Arc::clone(&hosting), Arc::clone(&agents), writers, Arc::clone(&logs), known);
         let kinds = kinds.with(RunKind { runs: Arc::downgrade(&live), pages }).with(AgentKind { agents });
         let kinds = kinds.with(ContextKind).with(MindKind);
         hosting.register(kinds);

@@ -372,6 +372,7 @@ impl House {
             passivate_after: self.config.actors.passivate_after,
             grace: self.config.shutdown.grace,
             runs: data.map(wording::pages),
+            team: self.config.team.path.clone().filter(|_| data.is_some()),
             check: self.config.approvals.check.clone(),
         };
         let roster = Roster { executors, shell, function_slots: FUNCTION_SLOTS };

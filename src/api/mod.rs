@@ -23,6 +23,7 @@ pub mod door;
 pub mod engine;
 pub mod facade;
 pub mod folder;
+pub mod goal;
 pub mod holder;
 pub mod house;
 pub mod identity;

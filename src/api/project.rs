@@ -165,6 +165,51 @@ pub const TEMPLATES: &[Template] = &[
             "agents/technical_writer.md",
         ),
     },
+    Template {
+        name: "goal",
+        shows: "a goal for the web: intake, a plan of tasks, its approval, and a team that does them",
+        files: files!(
+            "goal": "goal.yaml",
+            "reenact.toml",
+            "bin/worker",
+            "agents/manager.md",
+            "agents/manager.answers.yaml",
+            "agents/analyst.md",
+            "agents/web_developer.md",
+            "agents/tester.md",
+            "agents/writer.md",
+        ),
+    },
+    Template {
+        name: "goal-cli",
+        shows: "a goal for a command line: intake, a plan of tasks, its approval, and a team that does them",
+        files: files!(
+            "goal-cli": "goal.yaml",
+            "reenact.toml",
+            "bin/worker",
+            "agents/manager.md",
+            "agents/manager.answers.yaml",
+            "agents/analyst.md",
+            "agents/cli_developer.md",
+            "agents/tester.md",
+            "agents/writer.md",
+        ),
+    },
+    Template {
+        name: "goal-library",
+        shows: "a goal for a library: intake, a plan of tasks, its approval, and a team that does them",
+        files: files!(
+            "goal-library": "goal.yaml",
+            "reenact.toml",
+            "bin/worker",
+            "agents/manager.md",
+            "agents/manager.answers.yaml",
+            "agents/analyst.md",
+            "agents/library_developer.md",
+            "agents/tester.md",
+            "agents/writer.md",
+        ),
+    },
 ];
 
 /// The name of the template for who names none: the shortest that shows what Reenact is for.
@@ -174,6 +219,15 @@ impl Template {
     /// The template of that name.
     pub fn named(name: &str) -> Option<&'static Self> {
         TEMPLATES.iter().find(|template| template.name == name)
+    }
+
+    /// The template of that name for a project of that type, where it has some: `goal` for a web page, a command or a library.
+    pub fn of_type(name: &str, kind: &str) -> Option<&'static Self> {
+        match (name, kind) {
+            ("goal", "web") => Self::named("goal"),
+            ("goal", "cli" | "library") => Self::named(&format!("{name}-{kind}")),
+            _ => None,
+        }
     }
 
     /// The file of its workflow.

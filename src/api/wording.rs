@@ -203,6 +203,7 @@ const fn read(document: Document) -> &'static str {
         Document::Chains => "docs/chains.md says what a Markdown chain may hold",
         Document::Agents => "docs/agents.md says what its definition may hold",
         Document::Limits => "docs/limits.md says how long what may be",
+        Document::Goals => "docs/goals.md says what a plan of tasks may be",
         Document::Handoffs => "docs/handoffs.md says how agents hand over, and to whom",
         Document::Contexts => "docs/contexts.md says what contexts, keys and locks are called",
         Document::Messages => "docs/messages.md says how messages and topics are written",

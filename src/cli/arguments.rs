@@ -36,7 +36,7 @@ pub(super) use self::setup::{
     CompletionsArguments, ConfigArguments, ConfigVerb, HelpArguments, InitArguments,
 };
 pub(super) use self::shape::{DryRunArguments, GraphArguments, GraphFormat};
-pub(super) use self::start::{AskArguments, GivenArguments, RouteArguments, RunArguments};
+pub(super) use self::start::{AskArguments, GivenArguments, GoalArguments, RouteArguments, RunArguments};
 pub(super) use self::steer::{
     AfterwardsArguments, ApproveArguments, AskedArguments, CancelArguments, ControlArguments, OrderArguments,
     RejectArguments, ResolutionArguments, ResolveArguments, RetryArguments, RollbackArguments, RollbackVerb,
@@ -103,7 +103,7 @@ pub(super) fn colours(arguments: &[OsString]) -> ColorChoice {
 pub(super) enum Verb {
     /// Begin a new project, from a template
     Init(InitArguments),
-    /// Start a run of a workflow file and see it through
+    /// Start a run of a workflow file, or one that reaches a goal, and see it through
     Run(RunArguments),
     /// Have an agent do something, without a workflow file, and see that through
     Ask(AskArguments),

@@ -102,7 +102,7 @@ fn with_value(verb: &str, argument: Arg) -> Arg {
         (_, "step" | "until" | "to") => candidates(argument, known::steps),
         (_, "request") => candidates(argument, known::requests),
         ("signal", "name") => candidates(argument, known::signals),
-        ("ask", "agent") => candidates(argument, |typed| {
+        ("ask", "agent") | ("run", "agents") => candidates(argument, |typed| {
             // What is built in cannot be asked.
             plain(typed.agents().into_iter().filter(|agent| agent != SHELL_AGENT).collect())
         }),

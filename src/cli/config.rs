@@ -54,7 +54,7 @@ fn entry(setting: &ShownSetting) -> (String, Value) {
 
 /// The settings in columns. A value that is longer than most does not widen all of them.
 fn lines(all: &[ShownSetting], here: &Path) -> Text {
-    const VALUE_WIDTH_MAX: usize = 24;
+    const VALUE_WIDTH_MAX: usize = 48;
     let here = format!("{}/", here.display());
     let rows: Vec<_> = all
         .iter()

@@ -2,15 +2,16 @@
 
 use serde::Serialize;
 
-use super::arguments::RunArguments;
+use super::arguments::GivenArguments;
 use super::text::terminal::written;
 use super::text::{Text, name, some_of, terminal};
-use super::{Exit, Scene, start};
+use super::{Exit, Scene};
 use crate::aggregates::run::RunStatus;
 use crate::api::door::NoAnswer;
 use crate::api::facade::check_labels;
 use crate::api::folder::is_store;
 use crate::api::house::House;
+use crate::api::new_run_id;
 use crate::api::protocol::{Request, Response};
 use crate::api::spec::{RunSpec, Workflow};
 use crate::api::wording::{Call, Worded};
@@ -62,26 +63,18 @@ impl Worded for Shown {
     }
 }
 
-pub(super) async fn show(scene: &Scene, run: RunId, arguments: &RunArguments) -> Result<Exit, Problem> {
-    let spec = start::of_file(run.clone(), arguments);
-    let spec = match start::resolve(scene, spec, &arguments.given, start::input).await {
-        Ok(spec) => spec,
-        Err(problems) => return Ok(scene.say.problems(&problems)),
-    };
-    let attaches = foresee(scene, &run, &spec, arguments).await?;
-    let RunSpec { workflow, input, until, environment, .. } = &spec;
+pub(super) async fn show(scene: &Scene, spec: &RunSpec, given: &GivenArguments) -> Result<Exit, Problem> {
+    let run = spec.id.clone().unwrap_or_else(new_run_id);
+    let attaches = foresee(scene, &run, spec, given).await?;
+    let RunSpec { workflow, input, until, environment, .. } = spec;
     let Workflow::Resolved(resolved) = workflow else {
         return Err(Problem::new(Code::Internal, "the workflow was not resolved"));
     };
     let definition = Definition::from_json(resolved.root.definition.text())?;
-    check_labels(&definition.name, &spec)?;
+    check_labels(&definition.name, spec)?;
     let (input, environment) = (input.clone(), environment.clone());
-    let before = Before {
-        input,
-        environment: environment.unwrap_or_default(),
-        run,
-        is_named: arguments.given.id.is_some(),
-    };
+    let before =
+        Before { input, environment: environment.unwrap_or_default(), run, is_named: given.id.is_some() };
     let dry = DryRun::of(&definition, &before);
     scene.say.result(&Shown { dry, until: until.as_deref().map(str::to_owned), attaches }, text);
     Ok(Exit::Good)
@@ -95,11 +88,11 @@ async fn foresee(
     scene: &Scene,
     run: &RunId,
     spec: &RunSpec,
-    arguments: &RunArguments,
+    given: &GivenArguments,
 ) -> Result<Option<Attaches>, Problem> {
     let request = Request::Foresee { start: Box::new(spec.clone()) };
     request.check_size()?;
-    if arguments.given.id.is_none() || !is_store(&scene.house.data) {
+    if given.id.is_none() || !is_store(&scene.house.data) {
         return Ok(None);
     }
     let mut door = House { looks: true, ..scene.house.clone() }.open().await?;

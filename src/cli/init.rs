@@ -28,8 +28,14 @@ impl Worded for Begun {}
 
 pub(super) fn init(scene: &Scene, arguments: InitArguments) -> Result<Exit, Problem> {
     let name = arguments.template;
-    let template = Template::named(&name)
-        .ok_or_else(|| Problem::new(Code::Usage, format!("there is no template `{name}`")))?;
+    let template = match &arguments.kind {
+        None => Template::named(&name)
+            .ok_or_else(|| Problem::new(Code::Usage, format!("there is no template `{name}`")))?,
+        Some(kind) => Template::of_type(&name, kind).ok_or_else(|| {
+            let message = format!("the template `{name}` is not there in types such as `{kind}`");
+            Problem::new(Code::Usage, message).hint("`--type` is for `--template goal`")
+        })?,
+    };
     // An empty path is this folder.
     let folder = arguments.dir.filter(|dir| dir != ".").unwrap_or_default();
     template.write(&folder)?;

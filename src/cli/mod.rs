@@ -30,6 +30,7 @@ mod convert;
 mod doctor;
 mod dry_run;
 mod examples;
+mod goal;
 mod graph;
 mod happens;
 mod help;

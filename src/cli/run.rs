@@ -3,23 +3,42 @@
 use super::arguments::{GivenArguments, RunArguments, Show};
 use super::see::{self, Exchange, Signals};
 use super::text::terminal;
-use super::{Exit, Scene, dry_run, start};
+use super::{Exit, Scene, dry_run, goal, start};
 use crate::aggregates::run::RunStatus;
 use crate::api::new_run_id;
 use crate::api::protocol::{Request, Response, Told};
 use crate::api::spec::RunSpec;
 use crate::events::ids::{RunId, Version};
+use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
+use crate::workflow::definition::Definition;
 
 pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, Problem> {
     let run = id(&arguments.given)?;
-    if arguments.dry.dry_run {
-        return dry_run::show(scene, run, &arguments).await;
+    match (&arguments.file, &arguments.goal.goal) {
+        (Some(file), _) => {
+            begin(scene, start::of_file(run, file, &arguments), &arguments, start::input).await
+        }
+        (None, Some(text)) => {
+            let (spec, goal) = goal::prepare(scene, run, text, &arguments)?;
+            begin(scene, spec, &arguments, |_, given| goal::input(&goal, given)).await
+        }
+        (None, None) => Err(Problem::new(Code::Usage, "nothing says what is to be run")),
     }
-    let spec = start::of_file(run, &arguments);
-    match start::resolve(scene, spec, &arguments.given, start::input).await {
-        Ok(start) => see_through(scene, start, arguments.detach, arguments.show).await,
+}
+
+/// Starts a run of this and sees it through, or shows what would be done; `input` makes its input.
+pub(super) async fn begin(
+    scene: &Scene,
+    spec: RunSpec,
+    arguments: &RunArguments,
+    input: impl FnOnce(&Definition, &GivenArguments) -> Result<Json, Vec<Problem>>,
+) -> Result<Exit, Problem> {
+    let resolved = start::resolve(scene, spec, &arguments.given, input).await;
+    match resolved {
         Err(problems) => Ok(scene.say.problems(&problems)),
+        Ok(spec) if arguments.dry.dry_run => dry_run::show(scene, &spec, &arguments.given).await,
+        Ok(start) => see_through(scene, start, arguments.detach, arguments.show).await,
     }
 }
 

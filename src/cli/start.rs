@@ -23,13 +23,13 @@ impl Scene {
 }
 
 /// A start of a run of a workflow file, without what it is given.
-pub(super) fn of_file(run: RunId, arguments: &RunArguments) -> RunSpec {
+pub(super) fn of_file(run: RunId, file: &Path, arguments: &RunArguments) -> RunSpec {
     RunSpec {
         id: Some(run),
         parallel: arguments.parallel,
         timeout: arguments.timeout,
         until: arguments.until.as_deref().map(Into::into),
-        ..RunSpec::file(&arguments.file)
+        ..RunSpec::file(file)
     }
 }
 

@@ -3,6 +3,7 @@
 pub(super) mod colour;
 mod events;
 mod failure;
+mod goals;
 pub(super) mod happenings;
 pub(super) mod lines;
 mod moments;
@@ -63,6 +64,7 @@ pub(super) fn run(report: &RunReport, steps: Steps, call: Option<&Call>) -> Text
     lines.extend(agents(report));
     lines.extend(relatives(report));
     lines.extend(escalations(report));
+    lines.extend(goals::summaries(report));
     lines.extend(waiting::waiting(report, call));
     lines.extend(stopped(report));
     lines.extend(report.error.as_ref().map(|error| failure::text(report, error, call)));

@@ -6,8 +6,8 @@ use toml::Value;
 
 use super::notify::notices;
 use super::values::{
-    KIB, agent, any_length, bytes, decimal, durability, flag, length, number, path, points, policy, positive,
-    program, texts,
+    KIB, agent, any_length, bytes, decimal, durability, flag, inside, length, number, path, points, policy,
+    positive, program, texts,
 };
 use super::{Config, log};
 use crate::events::ids::AgentName;
@@ -52,6 +52,8 @@ const KEYS: &[Key] = &[
     ("stuck.time", |config, value| any_length(value).map(|length| config.stuck.time = length)),
     ("stuck.manager", |config, value| agent(value).map(|agent| config.stuck.manager = agent)),
     ("routing.rules", |config, value| path(value).map(|path| config.routing.rules = path)),
+    ("goal.manager", |config, value| agent(value).map(|agent| config.goal.manager = agent)),
+    ("team.path", |config, value| inside(value).map(|path| config.team.path = path)),
     ("approvals.checklist", |config, value| points(value).map(|points| config.approvals.checklist = points)),
     ("approvals.check", |config, value| program(value).map(|words| config.approvals.check = words)),
     ("process.environment", |config, value| texts(value).map(|names| config.process.environment = names)),

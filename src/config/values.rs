@@ -1,7 +1,7 @@
 //! How the values of keys are read. An error says what the key takes.
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
 use std::time::Duration;
 
 use toml::Value;
@@ -57,6 +57,17 @@ pub(super) fn number(value: &Value, range: RangeInclusive<u32>) -> Result<u32, S
     number
         .filter(|number| range.contains(number))
         .ok_or_else(|| format!("give it a whole number from {} to {}", range.start(), range.end()))
+}
+
+/// A path inside of a folder: relative, and without `..`. Empty for none.
+pub(super) fn inside(value: &Value) -> Result<Option<PathBuf>, String> {
+    let path = text(value).map(PathBuf::from)?;
+    let is_inside = path.components().all(|part| matches!(part, Component::Normal(_)));
+    match path.file_name() {
+        None if path.as_os_str().is_empty() => Ok(None),
+        Some(_) if is_inside => Ok(Some(path)),
+        _ => Err("a path inside of the work folder, without `..`".to_owned()),
+    }
 }
 
 pub(super) fn flag(value: &Value) -> Result<bool, String> {

@@ -189,6 +189,7 @@ event_table! {
         HandoffDeclared "handoff_declared" 1;
         AnswerNoted "answer_noted" 1;
         Escalated "escalated" 1;
+        RepairAsked "repair_asked" 1;
         RequestRouted "request_routed" 1;
         TaskOffered "task_offered" 1;
         TaskTaken "task_taken" 1;

@@ -55,7 +55,7 @@ pub use shared::{
     PreparationWithdrawn, SharedKey, SharedWrite,
 };
 pub use status::RunStatus;
-pub use stuck::{AnswerNoted, Escalated, StuckLimits, StuckOn};
+pub use stuck::{AnswerNoted, Escalated, RepairAsked, StuckLimits, StuckOn};
 pub use tasks::{TaskLapsed, TaskOffered, TaskProgressed, TaskTaken};
 
 /// First in a stream, in one commit with the [`StepAdded`]s of its definition. The run is `pending`.
@@ -421,7 +421,7 @@ run_events! {
     RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
     ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, ContextChanged, ContextAwaited,
-    ContextRead, LockRequested, LockAcquired, LockGivenBack, PreparationWithdrawn, AttemptAnswered, ContextWritten, HandoffDeclared, AnswerNoted, Escalated, RequestRouted, TaskOffered, TaskTaken, TaskProgressed, TaskLapsed, MessageSent,
+    ContextRead, LockRequested, LockAcquired, LockGivenBack, PreparationWithdrawn, AttemptAnswered, ContextWritten, HandoffDeclared, AnswerNoted, Escalated, RepairAsked, RequestRouted, TaskOffered, TaskTaken, TaskProgressed, TaskLapsed, MessageSent,
     MessageGiven, MessageHandled, MessageExpired, DeliveryStarted, DeliveryFailed, DeliveryLost, RunPaused, RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,
@@ -459,6 +459,7 @@ impl RunEvent {
             Self::ContextRead(read) => [Some(&read.value), None],
             Self::AttemptAnswered(answered) => return answered.blobs(),
             Self::HandoffDeclared(declared) => [Some(&declared.context), None],
+            Self::RepairAsked(asked) => [Some(&asked.answered), None],
             Self::MessageSent(sent) => [Some(&sent.body), None],
             Self::RunCompleted(completed) => [Some(&completed.output), None],
             _ => [None, None],

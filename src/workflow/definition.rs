@@ -5,6 +5,7 @@ mod names;
 mod policy;
 mod source;
 mod steps;
+mod tasks;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub use policy::{
 };
 pub use source::Source;
 pub use steps::{StepLock, Steps};
+pub use tasks::{Integrate, PlanOfTasks};
 
 use super::schema::Schema;
 use super::template::{Expression, Template};
@@ -155,6 +157,9 @@ pub struct Step {
     /// The agents to which its own may hand it over, whatever that one says of handoffs; none where only that counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handoffs: Option<Vec<AgentName>>,
+    /// Makes what its agent answers a plan of tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Box<PlanOfTasks>>,
     /// How much it matters that it is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub criticality: Option<Criticality>,
@@ -195,6 +200,10 @@ pub enum AgentRole {
     Undoes,
     /// To go on with it where its agent hands it over.
     TakesOver,
+    /// To do tasks of its plan.
+    DoesTasks,
+    /// To bring together what the tasks of its plan came to.
+    Integrates,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -336,10 +345,19 @@ impl Step {
     }
 
     /// Sets the agent that does or undoes the step to the agent that it names already, in the agent's own
-    /// spelling. A step that names no agent for that stays as it is. Of those that may take it over, the one of that name is
-    /// meant.
+    /// spelling. A step that names no agent for that stays as it is. Of those that may take it over, or do tasks of its plan, the one
+    /// of that name is meant.
     pub fn set_agent(&mut self, role: AgentRole, name: &AgentName) {
+        let of_plan = self.plan.as_deref_mut();
         let named = match role {
+            AgentRole::DoesTasks => {
+                let mut agents = of_plan.into_iter().flat_map(|plan| &mut plan.agents);
+                agents.find(|named| named.key() == name.key())
+            }
+            AgentRole::Integrates => of_plan.and_then(|plan| match &mut plan.integrate {
+                Integrate::By(agent) => Some(agent),
+                Integrate::Planner | Integrate::Nobody => None,
+            }),
             AgentRole::TakesOver => {
                 self.handoffs.iter_mut().flatten().find(|named| named.key() == name.key())
             }

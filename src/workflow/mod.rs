@@ -11,6 +11,7 @@
 //! - [`scope`]: what expressions see, and which part of it they use
 //! - [`dry_run`]: what a run would do, as far as that is known before it starts
 //! - [`handoff`]: how an agent hands its work over to another
+//! - [`goal`]: how a plan of tasks becomes steps
 //! - [`stuck`]: what is asked about an agent that does not get on
 //! - [`routing`]: what a request is about, how much work it is, and which agents fit it
 //! - [`render`]: from a step to the work that an agent gets
@@ -30,6 +31,7 @@ pub mod definition;
 pub mod dry_run;
 pub mod envelope;
 pub mod expression;
+pub mod goal;
 pub mod handoff;
 pub mod input;
 pub mod parse;

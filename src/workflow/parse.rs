@@ -39,6 +39,7 @@ mod saga;
 mod script;
 mod shared;
 mod steps;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod tiers;
@@ -272,6 +273,7 @@ const OF_ONE_STEP: &[(&str, &str)] = &[
     ("approve", ONE_STEP),
     ("fallback", ONE_STEP),
     ("handoffs", ONE_STEP),
+    ("plan", ONE_STEP),
     ("optional", ONE_STEP),
     ("repeat", ONE_STEP),
     ("phase", ONE_STEP),

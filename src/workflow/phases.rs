@@ -140,6 +140,7 @@ fn gate(phase: &str, approval: &Approval) -> Step {
         nothing_to_undo: false,
         handoffs: None,
         fallback: None,
+        plan: None,
         criticality: None,
         repeat: None,
         approval: Some(approval.clone()),

@@ -143,6 +143,7 @@ impl StuckWork {
             compensate: None,
             nothing_to_undo: true,
             fallback: None,
+            plan: None,
             criticality: None,
             approval: None,
             output: None,

@@ -39,6 +39,18 @@ pub struct Work {
     /// What a manager said who was asked because the agent was stuck. It stands in the prompt too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guidance: Option<Guidance>,
+    /// A plan of tasks that was refused, where it is to be mended. It stands in the prompt too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repair: Option<Repair>,
+}
+
+/// A plan of tasks that was refused, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repair {
+    /// What was answered.
+    pub answered: Json,
+    /// Why that is refused.
+    pub refused: String,
 }
 
 /// What a manager said about an agent that was stuck.

@@ -25,6 +25,7 @@ mod escaping;
 mod examples;
 mod folders;
 mod full_disk;
+mod goals;
 mod golden;
 mod handoffs;
 mod handover;

@@ -80,6 +80,9 @@ const OF_STUCK_AGENTS: [&str; 2] = ["answer_noted", "escalated"];
 /// with each commit of such a run.
 const OF_REQUESTS: [&str; 1] = ["request_routed"];
 
+/// What only happens where a plan of tasks is refused: here none is answered. `goals` kills a run while a plan is mended.
+const OF_PLANNERS: [&str; 1] = ["repair_asked"];
+
 /// What only happens where agents handle messages as soon as they come, or converse: here none does. `engine::deliveries` ends the
 /// process with each commit of a run with the first, `streaming` kills one with the second.
 const OF_TALKING_AGENTS: [&str; 4] =
@@ -117,6 +120,7 @@ impl Seen {
             &OF_FAMILIES[..],
             &OF_PAUSED_AGENTS,
             &OF_STUCK_AGENTS,
+            &OF_PLANNERS,
             &OF_REQUESTS,
             &OF_TALKING_AGENTS,
             &OF_PAUSES,

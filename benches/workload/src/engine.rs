@@ -61,6 +61,7 @@ impl Engine {
             passivate_after: patience,
             grace: patience,
             runs: None,
+            team: None,
             check: Vec::new(),
         };
         let system = System::start(Arc::new(store), roster, Arc::new(SystemClock), settings);

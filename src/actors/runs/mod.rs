@@ -39,6 +39,7 @@ use super::hosting::live::Live;
 use super::hosting::messages::{Control, Tell};
 use super::pages::Pages;
 use super::pages::scribe::Scribe;
+use super::pages::team::TeamKeeper;
 use super::send::send;
 use crate::aggregates::run::{self, Ask, Run, StartRun};
 use crate::events::ids::{RunId, StreamId, Version};
@@ -55,6 +56,7 @@ pub struct Runs {
     hosting: Arc<Hosting>,
     agents: Arc<Communicator>,
     scribe: Arc<Scribe>,
+    team: Arc<TeamKeeper>,
     /// What their programs say.
     logs: Arc<Logs>,
     awaiting: Awaiting,
@@ -110,7 +112,7 @@ impl Runs {
     pub fn new(
         hosting: Arc<Hosting>,
         agents: Arc<Communicator>,
-        scribe: Arc<Scribe>,
+        (scribe, team): (Arc<Scribe>, Arc<TeamKeeper>),
         logs: Arc<Logs>,
         known: Arc<AgentsView>,
     ) -> Arc<Self> {
@@ -118,7 +120,7 @@ impl Runs {
         let conversations = Conversations::default();
         let in_flight = watch::Sender::new(0);
         let handing = Handing::default();
-        Arc::new(Self { hosting, agents, scribe, logs, awaiting, conversations, handing, in_flight })
+        Arc::new(Self { hosting, agents, scribe, team, logs, awaiting, conversations, handing, in_flight })
     }
 
     /// The hosting of runs, and of all other streams.
@@ -141,6 +143,10 @@ impl Runs {
 
     pub(super) fn logs(&self) -> &Logs {
         &self.logs
+    }
+
+    pub(super) fn team(&self) -> &Arc<TeamKeeper> {
+        &self.team
     }
 
     pub(super) fn scribe(&self) -> &Arc<Scribe> {

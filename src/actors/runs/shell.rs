@@ -30,6 +30,8 @@ use crate::events::ids::{AgentName, Fence, RequestId, RunId, Version};
 use crate::events::run::{AttemptStarted, Parent};
 use crate::events::time::Timestamp;
 use crate::executors::{Assignment, Progress};
+use crate::kernel::Blobs;
+use crate::workflow::definition::Definition;
 use crate::workflow::work::Stop;
 
 /// Performs a run's effects.
@@ -53,6 +55,8 @@ pub struct RunShell {
     waits: HashMap<AgentName, u32>,
     /// When it goes on by itself, as it was logged last.
     due: Option<Timestamp>,
+    /// Whether it has a plan of tasks, once that is known.
+    has_plan: Option<bool>,
     /// Whether it cannot go on.
     is_parked: bool,
 }
@@ -74,6 +78,7 @@ impl RunShell {
             deliveries,
             waits: HashMap::new(),
             due: None,
+            has_plan: None,
             is_parked: false,
         }
     }
@@ -216,6 +221,20 @@ impl RunShell {
         if let Some(runs) = self.runs.upgrade() {
             let in_flight = runs.in_flight();
             runs.scribe().write(&self.run, request, Box::new(in_flight));
+        }
+    }
+
+    /// Has written what a team shares, if the run has one.
+    fn keep_team(&mut self, runs: &Runs, state: &Run) {
+        let Some(about) = state.about() else { return };
+        let library = &self.context.library;
+        let has_plan = self.has_plan.get_or_insert_with(|| {
+            let blobs: &dyn Blobs = &**library;
+            let definition = blobs.value::<Definition>(&about.started.definition.hash);
+            definition.is_ok_and(|definition| definition.steps.iter().any(|step| step.plan.is_some()))
+        });
+        if *has_plan {
+            runs.team().write(&self.run, Box::new(runs.in_flight()));
         }
     }
 
@@ -404,6 +423,9 @@ impl Shell<Run> for RunShell {
             && let Some(pages) = &self.pages
         {
             page::keep(pages, state, live.version);
+        }
+        if is_news || self.shown.is_none() {
+            self.keep_team(&runs, state);
         }
         match live.attention.over {
             true if state.parent().is_some() => runs.logs().end_child(&self.run),

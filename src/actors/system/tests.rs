@@ -26,8 +26,14 @@ fn system_on(store: Arc<dyn EventStore>) -> System {
     let executors = Executors::default();
     executors.functions.register("work", |_: FunctionCall| async { Ok::<_, Failure>(1) });
     let roster = Roster { executors, shell: AgentDefinition::shell(), function_slots: 4 };
-    let settings =
-        Settings { arbiters: 1, passivate_after: HOUR, grace: HOUR, runs: None, check: Vec::new() };
+    let settings = Settings {
+        arbiters: 1,
+        passivate_after: HOUR,
+        grace: HOUR,
+        runs: None,
+        team: None,
+        check: Vec::new(),
+    };
     System::start(store, roster, Arc::new(SystemClock), settings)
 }
 

@@ -170,7 +170,7 @@ impl Evolution<'_> {
             RunEvent::ContextWritten(event) => self.context_written(event),
             RunEvent::HandoffDeclared(event) => self.handoff_declared(event),
             RunEvent::AnswerNoted(event) => self.answer_noted(event),
-            RunEvent::Escalated(event) => self.escalated(event),
+            RunEvent::Escalated(_) | RunEvent::RepairAsked(_) => self.asked_for_help(event),
             RunEvent::TaskOffered(_) | RunEvent::TaskTaken(_) => self.of_task(event),
             RunEvent::TaskProgressed(_) | RunEvent::TaskLapsed(_) => self.of_task(event),
             RunEvent::MessageSent(event) => self.message_sent(event),

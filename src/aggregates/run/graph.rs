@@ -78,7 +78,7 @@ impl Graph {
     }
 
     /// These steps; those of them that are there.
-    pub(super) fn all<'i>(
+    pub(crate) fn all<'i>(
         &self,
         indices: impl IntoIterator<Item = &'i StepIndex>,
     ) -> impl Iterator<Item = &Node> {

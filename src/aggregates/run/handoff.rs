@@ -99,11 +99,14 @@ impl Advance<'_, '_> {
     ) -> Result<HandOver, Hindrance> {
         let run = self.draft.state();
         let (place, node) = run.node(&attempt.step).ok_or(Impossible::NoStep(0))?;
-        if self.planned(place, answer)?.is_some() {
+        let step = self.template(place)?;
+        if step.plan.is_some() {
+            return Err(misplaced("it hands over, and has to answer its plan of tasks itself").into());
+        }
+        if self.planned(place, answer)??.is_some() {
             return Err(misplaced("it hands over beside a plan: only one of the two can be done").into());
         }
         let handoff = Handoff::read(declaration)?;
-        let step = self.template(place)?;
         let to = self.handed_to(&attempt.agent, &handoff.to, step.handoffs.as_ref())?;
         let (first, chain) = run.chain(place, &attempt.agent)?;
         self.goes_on(first, &chain, &to, &handoff)?;

@@ -35,6 +35,7 @@ mod delivering;
 mod evolve;
 mod family;
 mod giving;
+mod goal;
 mod graph;
 mod handing;
 mod handoff;

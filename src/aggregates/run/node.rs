@@ -235,6 +235,11 @@ impl Node {
         }
     }
 
+    /// The agent that does it; none if no agent does.
+    pub(crate) fn agent_of_work(&self) -> Option<&AgentName> {
+        self.slot(Purpose::Do)
+    }
+
     /// How many of those that grow in it may be on their way at once; none if all may.
     pub(super) fn width(&self) -> Option<usize> {
         let StepKind::FanOut { max_parallel, .. } = self.added.kind else { return None };

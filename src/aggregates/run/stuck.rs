@@ -51,6 +51,16 @@ pub(super) struct Stuck {
 }
 
 impl Stuck {
+    /// What shows that the agent of a task does not get on with it.
+    pub(super) fn of_task(
+        attempt: &AttemptStarted,
+        why: StuckOn,
+        seen: String,
+        answered: Option<Json>,
+    ) -> Self {
+        Self { within: attempt.step.clone(), why, seen, answered, refused: None }
+    }
+
     /// Whether it shows only if the step would be tried again.
     pub(super) fn is_of_retries(&self) -> bool {
         self.refused.is_some()
@@ -182,14 +192,20 @@ impl Advance<'_, '_> {
         stuck: &Stuck,
     ) -> Result<Option<AgentName>, RunRejection> {
         let run = self.draft.state();
-        let Some(manager) = &self.stuck_limits()?.manager else { return Ok(None) };
+        let of_task = match &stuck.why {
+            StuckOn::Blocked { .. } | StuckOn::Failed { .. } => self.manager_of_task(place)?,
+            _ => self.stuck_limits()?.manager.clone(),
+        };
+        let Some(manager) = &of_task else { return Ok(None) };
         let watch = run.node(&stuck.within).and_then(|(_, node)| node.watch.as_ref());
         let was_asked = watch.is_some_and(|watch| watch.knows(&stuck.why));
         let is_meant = |agent: &AgentName| agent.key() == manager.key();
         let is_of_manager = match &stuck.why {
             StuckOn::Answer { agent, .. } => is_meant(agent),
             StuckOn::Handoffs { from, to, .. } => is_meant(from) || is_meant(to),
-            StuckOn::Time { .. } => self.node(place)?.agent().is_some_and(is_meant),
+            StuckOn::Time { .. } | StuckOn::Blocked { .. } | StuckOn::Failed { .. } => {
+                self.node(place)?.agent().is_some_and(is_meant)
+            }
         };
         let may_ask =
             run.phase == Phase::Going && run.agent(manager).is_some() && !was_asked && !is_of_manager;
@@ -207,7 +223,11 @@ impl Advance<'_, '_> {
         let Some(manager) = self.manager_for(place, &stuck)? else {
             let why = self.why_nobody_is_asked(&stuck)?;
             let message = format!("it is stuck: {}{why}", stuck.seen);
-            return self.fail(place, Class::Fatal, Code::AgentStuck, message);
+            let (class, code) = match stuck.why {
+                StuckOn::Blocked { .. } => (Code::TaskBlocked.class(), Code::TaskBlocked),
+                _ => (Class::Fatal, Code::AgentStuck),
+            };
+            return self.fail(place, class, code, message);
         };
         let work = self.draft.json(&attempt.input, self.moment)?;
         let work: Work = serde_json::from_str(work.text()).map_err(|_| Impossible::NoJson(place.number()))?;

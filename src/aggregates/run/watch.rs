@@ -18,6 +18,17 @@ pub(crate) struct Watch {
     pub(super) escalations: Vec<Escalation>,
     /// What the last of them said who answered.
     pub(super) said: Option<Said>,
+    /// How often a plan was to be mended.
+    pub(super) repairs: u32,
+    /// The plan that is to be mended, or was last.
+    pub(super) refused: Option<RefusedPlan>,
+}
+
+/// A plan that was refused, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RefusedPlan {
+    pub(super) answered: Payload,
+    pub(super) refused: String,
 }
 
 /// A question to a manager.
@@ -59,6 +70,7 @@ impl Watch {
     /// still asked.
     pub(super) fn forget(&mut self, asked: &BTreeSet<StepIndex>) {
         self.answers.clear();
+        (self.repairs, self.refused) = (0, None);
         self.escalations.retain(|escalation| asked.contains(&escalation.at));
     }
 
@@ -84,6 +96,7 @@ fn is_same(one: &StuckOn, other: &StuckOn) -> bool {
             (from, to) == (other_from, other_to) || (from, to) == (other_to, other_from)
         }
         (StuckOn::Time { .. }, StuckOn::Time { .. }) => true,
+        (StuckOn::Blocked { blockers }, StuckOn::Blocked { blockers: other }) => blockers == other,
         _ => false,
     }
 }

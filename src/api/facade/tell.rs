@@ -104,6 +104,7 @@ fn is_happening(event: &RunEvent) -> bool {
         | Run::RequestRouted(_)
         | Run::HandoffDeclared(_)
         | Run::Escalated(_)
+        | Run::RepairAsked(_)
         | Run::ChildStarted(_)
         | Run::ChildRested(_)
         | Run::TimerSet(_) => true,

@@ -13,7 +13,7 @@ use crate::executors::AgentDefinition;
 use crate::executors::discovery::Catalog;
 use crate::text_file::{self, Kind};
 use crate::workflow::chain;
-use crate::workflow::definition::{AgentRole, Definition, Does, Source, Step};
+use crate::workflow::definition::{AgentRole, Definition, Does, Integrate, Source, Step};
 use crate::workflow::input::check_input;
 use crate::workflow::parse::{self, Known, NamedAgent, NamedChild, Parsed, Partly, Subtask};
 
@@ -160,7 +160,14 @@ fn named_agents(step: &Step) -> Vec<NamedAgent> {
     let named =
         [(AgentRole::Does, of(&step.does)), (AgentRole::Undoes, undoes), (AgentRole::FallsBack, falls_back)];
     let taking_over = step.handoffs.iter().flatten().map(|name| (AgentRole::TakesOver, Some(name.clone())));
-    let named = named.into_iter().chain(taking_over).filter_map(|(role, agent)| {
+    let of_tasks = step.plan.iter().flat_map(|plan| &plan.agents);
+    let of_tasks = of_tasks.map(|name| (AgentRole::DoesTasks, Some(name.clone())));
+    let integrates = step.plan.iter().filter_map(|plan| match &plan.integrate {
+        Integrate::By(agent) => Some((AgentRole::Integrates, Some(agent.clone()))),
+        Integrate::Planner | Integrate::Nobody => None,
+    });
+    let of_plan = of_tasks.chain(integrates);
+    let named = named.into_iter().chain(taking_over).chain(of_plan).filter_map(|(role, agent)| {
         Some(NamedAgent { agent: agent?, step: step.id.clone(), role, at: nowhere(), or_default: false })
     });
     named.collect()

@@ -15,6 +15,9 @@ pub(in crate::cli) struct InitArguments {
     /// What the project begins with
     #[arg(long, value_name = "T", default_value = DEFAULT_TEMPLATE, value_parser = templates())]
     pub(in crate::cli) template: String,
+    /// With `--template goal`: what the goal is for
+    #[arg(long = "type", value_name = "TYPE", value_parser = ["web", "cli", "library"])]
+    pub(in crate::cli) kind: Option<String>,
 }
 
 fn templates() -> PossibleValuesParser {

@@ -29,7 +29,10 @@ pub(in crate::cli) struct GivenArguments {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RunArguments {
     /// The file of the workflow
-    pub(in crate::cli) file: PathBuf,
+    #[arg(required_unless_present = "goal")]
+    pub(in crate::cli) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(in crate::cli) goal: GoalArguments,
     #[command(flatten)]
     pub(in crate::cli) given: GivenArguments,
     /// How many attempts may run at once
@@ -50,6 +53,29 @@ pub(in crate::cli) struct RunArguments {
     pub(in crate::cli) each: EachArguments,
     #[arg(long, value_enum, default_value_t, help = Show::HELP)]
     pub(in crate::cli) show: Show,
+}
+
+/// What a run may be given that has no file, but a goal.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct GoalArguments {
+    /// What is to be reached, in a text: the agent that `goal.manager` names plans tasks, and others do them
+    #[arg(long, value_name = "TEXT", conflicts_with = "file", value_parser = NonEmptyStringValueParser::new())]
+    pub(in crate::cli) goal: Option<String>,
+    /// What it has to fulfil: a text file
+    #[arg(long, value_name = "FILE", requires = "goal", conflicts_with = "file")]
+    pub(in crate::cli) requirements: Option<PathBuf>,
+    /// To whom tasks may be assigned [default: all that are usable, but for the one that plans]
+    #[arg(long, value_name = "A,B", requires = "goal", conflicts_with = "file", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
+    pub(in crate::cli) agents: Vec<String>,
+    /// The folder in which the agents work [default: this one]
+    #[arg(long, value_name = "DIR", requires = "goal", conflicts_with = "file")]
+    pub(in crate::cli) dir: Option<PathBuf>,
+    /// How many tasks, mended plans and questions to the agent that plans there may be [default: 50]
+    #[arg(long, value_name = "N", requires = "goal", conflicts_with = "file", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(in crate::cli) max_iterations: Option<u32>,
+    /// Wait until somebody has granted the plan; `approve --resume` lets it go on
+    #[arg(long, requires = "goal", conflicts_with = "file")]
+    pub(in crate::cli) approve_plan: bool,
 }
 
 #[derive(Debug, Args)]

@@ -43,8 +43,9 @@ pub(in crate::cli) fn next(effect: &EffectReport) -> Text {
 pub(in crate::cli) fn event(line: &HistoryLine, chars_max: usize) -> Text {
     let data = line.data.value();
     let facts = data.as_object().into_iter().flatten();
-    // What was said has a verb of its own.
-    let facts = facts.filter(|(name, fact)| *name != "transcript" && !says_nothing(fact));
+    // What was said has a verb of its own, and what an agent says of its work stands with its step.
+    let is_elsewhere = |name: &str| matches!(name, "transcript" | "said");
+    let facts = facts.filter(|(name, fact)| !is_elsewhere(name) && !says_nothing(fact));
     let mut words = Vec::new();
     for (name, fact) in facts {
         match (name.as_str(), fact) {

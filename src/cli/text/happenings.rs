@@ -18,6 +18,21 @@ use crate::events::time::Timestamp;
 /// How much of a message stands in a line: the result of the run has all of what it failed with.
 const MESSAGE_CHARS: usize = 200;
 
+/// How many of the steps are named that a planned one needs.
+const NEEDS_SHOWN: usize = 8;
+
+/// After these a step goes on.
+const GOES_ON: [&str; 8] = [
+    "timer_set",
+    "handoff_declared",
+    "escalated",
+    "repair_asked",
+    "child_started",
+    "child_rested",
+    "lock_requested",
+    "lock_acquired",
+];
+
 /// What an event says, of whatever version its holder is.
 struct Facts<'a> {
     data: &'a Value,
@@ -149,7 +164,7 @@ impl Story {
             "step_added" => {
                 let inside = (facts.text("inside").to_owned(), Purpose::Do);
                 self.began.entry(inside).or_insert(facts.at);
-                return None;
+                return assigned(facts).map(|said| of(step, Purpose::Do, &said));
             }
             "step_completed" | "step_compensated" => {
                 let after = since.map(|length| terminal!(" in {}", length)).unwrap_or_default();
@@ -179,9 +194,9 @@ impl Story {
             }
             "lock_requested" | "lock_acquired" => of_lock(kind, facts),
             "handoff_declared" => handed_over(facts),
-            "escalated" => {
+            "escalated" | "repair_asked" => {
                 self.failed.remove(&key);
-                escalated(facts)
+                asks_for_help(kind, facts)
             }
             "child_started" => terminal!("goes on as run {}", facts.text("run")),
             "child_rested" => {
@@ -190,16 +205,7 @@ impl Story {
             "compensation_resolved" => terminal!("settled ({}) {}", facts.text("how"), facts.by()),
             _ => return None,
         };
-        let goes_on = [
-            "timer_set",
-            "handoff_declared",
-            "escalated",
-            "child_started",
-            "child_rested",
-            "lock_requested",
-            "lock_acquired",
-        ];
-        if !goes_on.contains(&kind) {
+        if !GOES_ON.contains(&kind) {
             // It may be done or undone anew.
             self.began.remove(&key);
             self.failed.remove(&key);
@@ -356,8 +362,24 @@ fn handed_over(facts: &Facts<'_>) -> Text {
     terminal!("hands over to {}: {}", Tone::Active.of(&name(facts.text("to"))), reason)
 }
 
-/// A step is stuck, and its manager is asked.
-fn escalated(facts: &Facts<'_>) -> Text {
+/// A step that a plan adds: who is to do it, and after what.
+fn assigned(facts: &Facts<'_>) -> Option<Text> {
+    if facts.text("because") != "plan" {
+        return None;
+    }
+    let agent = facts.data.get("kind")?.get("work")?.get("agent")?.as_str()?;
+    let needs = facts.data.get("needs").and_then(Value::as_array).into_iter().flatten();
+    let needs = Text::joined(needs.filter_map(Value::as_str).take(NEEDS_SHOWN).map(name), ", ");
+    let after = if needs.is_empty() { needs } else { Tone::Minor.of(&terminal!(", after {}", needs)) };
+    Some(terminal!("planned, for {}{}", Tone::Active.of(&name(agent)), after))
+}
+
+/// A step is stuck, and its manager is asked; or a plan is refused, and who made it is asked.
+fn asks_for_help(kind: &str, facts: &Facts<'_>) -> Text {
+    if kind == "repair_asked" {
+        let refused = shortened(facts.text("refused"), MESSAGE_CHARS);
+        return terminal!("{}: {}", Tone::Warning.of(&terminal!("is to mend its plan")), refused);
+    }
     let seen = shortened(facts.text("seen"), MESSAGE_CHARS);
     let asked = Tone::Active.of(&name(facts.text("to")));
     terminal!("{}, {} is asked: {}", Tone::Warning.of(&terminal!("is stuck")), asked, seen)

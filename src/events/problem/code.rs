@@ -136,6 +136,8 @@ codes! {
         "name another agent", UnpauseAgent;
     NobodyAsked = "RE-1311", Validation, "Something was asked, nothing says of which agent, and none fits",
         "name the agent, or set `default_agent` in the configuration";
+    NobodyPlans = "RE-1330", Validation, "A goal is to be reached, and nothing says which agent plans",
+        "set `goal.manager` in the configuration, or `stuck.manager`";
     AgentStandsIn = "RE-1313", Validation, "A Markdown chain names an agent that is not there, and the default agent does its work",
         "add that agent, or name the one that is meant";
     LooseFrontMatter = "RE-1312", Validation, "The front matter of an agent's file is no YAML, and was read all the same",
@@ -307,6 +309,8 @@ codes! {
     AgentStuck = "RE-3038", Fatal, "An agent is stuck: the same answer again and again, the same two agents handing over back and forth, or no end in time",
         "see what was seen, and `[stuck]` in the configuration";
     TaskFailed = "RE-3039", Unknown, "Whoever had taken a task said that it cannot be done", "see its message";
+    BadTasks = "RE-3050", Validation, "A plan of tasks cannot be done", "see its message, which says everything that is wrong with it", (Read(Document::Goals));
+    TaskBlocked = "RE-3051", Validation, "An agent says what keeps it from going on with its task", "see what it says, and what the agent that planned said";
     AnswerSaysFailed = "RE-3040", Unknown, "An agent answered that it failed", "see what it says in its answer: `status` is `failed` there, or a line of it says so";
     TooManyItems = "RE-3029", Validation, "A `for_each` has more items than the configuration lets a run grow by",
         "give it a shorter list, or see `growth.items` in the configuration";

@@ -197,6 +197,8 @@ pub enum Document {
     Contexts,
     /// The document on handoffs.
     Handoffs,
+    /// The document on goals.
+    Goals,
     /// The document on messages between agents.
     Messages,
     /// The document on routing.

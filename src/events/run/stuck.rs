@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::events::ids::{AgentName, Hash, StepId};
+use crate::events::json::Payload;
+use crate::events::problem::Code;
 
 /// When a run takes an agent for stuck, and who is asked then.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -58,6 +60,16 @@ pub enum StuckOn {
         /// How long it was waited for, in µs.
         waited_us: u64,
     },
+    /// The agent of a task says what keeps it from going on.
+    Blocked {
+        /// The hash of what it says, normalised.
+        blockers: Hash,
+    },
+    /// A task has failed for good.
+    Failed {
+        /// The code of its last failure.
+        code: Code,
+    },
 }
 
 /// An attempt has failed, or what it answered is not taken, and a manager is asked what to do: after this comes the step in
@@ -77,4 +89,17 @@ pub struct Escalated {
     pub why: StuckOn,
     /// The same in a sentence for a person.
     pub seen: String,
+}
+
+/// An attempt has failed because the plan of tasks that it answered is refused, and the next one is to mend it: it is told both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepairAsked {
+    /// The step whose plan it is.
+    pub step: StepId,
+    /// The number of the attempt that answered it, from 1.
+    pub attempt: u32,
+    /// What it answered.
+    pub answered: Payload,
+    /// Why that is refused.
+    pub refused: String,
 }

@@ -100,8 +100,19 @@ impl<'a, A: Aggregate> Draft<'a, A> {
     /// When the blob is missing or damaged, or does not hold such a value.
     pub fn value<T: ReadBlob, G>(&self, hash: &Hash, moment: &Moment<'_, G>) -> Result<Arc<T>, Unreadable> {
         let fresh = self.values.get(&(*hash, TypeId::of::<T>())).cloned();
-        let fresh = fresh.and_then(|value| value.downcast().ok());
-        fresh.map_or_else(|| moment.blobs.value(hash), Ok)
+        if let Some(value) = fresh.and_then(|value| value.downcast().ok()) {
+            return Ok(value);
+        }
+        if let Some(value) = moment.blobs.remembered_value(hash) {
+            return Ok(value);
+        }
+        // Whoever reads what is not stored yet finds the store damaged.
+        match self.decided.blobs.iter().rev().find(|blob| blob.reference.hash == *hash) {
+            Some(blob) => {
+                T::read_blob(&blob.bytes).map(Arc::new).map_err(|why| Unreadable { hash: *hash, why })
+            }
+            None => moment.blobs.value(hash),
+        }
     }
 
     /// The state with all events that were emitted.

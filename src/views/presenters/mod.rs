@@ -18,6 +18,7 @@ pub mod report;
 pub mod request;
 pub mod rollback;
 pub mod stream;
+pub mod team;
 pub mod transcript;
 pub mod ways;
 pub mod whole;

@@ -3,6 +3,7 @@
 mod effects;
 mod escalations;
 mod failure;
+mod goals;
 mod handoffs;
 mod phases;
 mod steps;
@@ -21,9 +22,11 @@ use crate::events::run::{AgentBinding, Parent, RollbackCause, Routed, RunStarted
 use crate::events::time::Timestamp;
 use crate::kernel::{Blobs, Unreadable};
 use crate::views::presenters::ways::{Invocation, Way, ways};
+use crate::workflow::definition::Definition;
 pub use effects::{EffectReport, effects};
 pub use escalations::EscalationReport;
 pub use failure::{FailureReport, FailureSearch};
+pub use goals::{GoalReport, TaskReport, TestsReport};
 pub use handoffs::{HandoffReport, HandoffsReport};
 pub use phases::PhaseReport;
 pub use steps::{ChildReport, ParentReport, SettledReport, StepProgress, StepReport, sign};
@@ -87,6 +90,9 @@ pub struct RunReport {
     /// Which of its agents were stuck, and who was asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub escalations: Vec<EscalationReport>,
+    /// How far its plans of tasks are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub goals: Vec<GoalReport>,
     /// What it used up.
     pub usage: UsageReport,
     /// What it waits for: people and programs, other runs, and what comes by itself.
@@ -181,6 +187,8 @@ pub fn report(
     };
     let in_order = steps::in_order(run.nodes()).into_iter().filter(|node| !node.asks_of_phase());
     let mut steps = in_order.map(|node| steps::step_report(node, blobs)).collect::<Result<Vec<_>, _>>()?;
+    let definition = blobs.value::<Definition>(&about.started.definition.hash)?;
+    let goals = goals::goals(run.nodes(), &definition, &steps);
     let (output, mut error) = result(run);
     let output = output.map(|output| blobs.json(output)).transpose()?.unwrap_or_default();
     let errors = steps.iter_mut().filter_map(|step| step.error.as_mut());
@@ -212,6 +220,7 @@ pub fn report(
         routed: run.routed().cloned(),
         handoffs: handoffs::handoffs(run.nodes()),
         escalations: escalations::escalations(run.nodes()),
+        goals,
         usage: usage_report(usage),
         waiting_for: waiting::waiting_for(run),
         tags: about.started.tags.clone(),

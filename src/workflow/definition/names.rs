@@ -61,7 +61,8 @@ impl Step {
             _ => None,
         });
         let agents = agents.chain(self.fallback.as_ref().map(|fallback| &fallback.agent));
-        let mut agents = agents.chain(self.handoffs.iter().flatten());
+        let of_plan = self.plan.iter().flat_map(|plan| plan.agents());
+        let mut agents = agents.chain(self.handoffs.iter().flatten()).chain(of_plan);
         agents
             .try_for_each(AgentName::check)
             .map_err(|error| Problem::new(Code::BadAgent, error.to_string()).step(&self.id))

@@ -121,6 +121,7 @@ impl Link<'_> {
             fallback: None,
             // Nor are those meant to whom the first one may hand over.
             handoffs: None,
+            plan: None,
             approval: approval.clone().filter(|_| !self.is_part),
             ..self.step.clone()
         })

@@ -206,8 +206,18 @@ mod tests {
     #[test]
     fn the_reader_and_the_schema_know_the_same_keys() {
         let of: Vec<_> = objects().into_iter().map(|(name, _)| name).collect();
-        let all =
-            ["workflow", "defaults", "retry", "limits", "phase", "step", "repeat", "fallback", "compensate"];
+        let all = [
+            "workflow",
+            "defaults",
+            "retry",
+            "limits",
+            "phase",
+            "step",
+            "repeat",
+            "fallback",
+            "plan",
+            "compensate",
+        ];
         assert_eq!(of, all);
         for (name, keys) in objects() {
             // The file with one key at that place: whatever is wrong with its value, the key is known.

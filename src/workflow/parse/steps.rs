@@ -13,7 +13,7 @@ use super::tree::{Tree, Value};
 use super::values::{self, Use, Values};
 use super::{
     NamedAgent, NamedChild, STEP_NOT_BUILT, defaults, foreign, gates, handoffs, kinds, output, repeat, saga,
-    shared, tiers,
+    shared, tasks, tiers,
 };
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Problem, SourceLocation};
@@ -46,6 +46,11 @@ pub(super) const KEYS: Keys = Keys {
         key("handoffs", Takes::Texts, "the agents to which its agent may hand it over, and no others"),
         key("optional", Takes::Flag, "whether it may be left out when it has failed"),
         key("criticality", Takes::Word(|| words(&tiers::CRITICALITY)), "how much it matters that it is done"),
+        key(
+            "plan",
+            Takes::MapOr(tasks::TASKS, &tasks::KEYS),
+            "what its agent answers is a plan of tasks, which become steps",
+        ),
         gates::APPROVE,
         gates::APPROVERS,
         gates::APPROVALS,
@@ -153,10 +158,9 @@ impl<'t> Draft<'t> {
         let (timeout, retry) = trying(report, &fields, defaults, tiers.on_error);
         let saga = Saga::read(report, &fields);
         uses.undoing = saga.uses;
-        let (repeat, until) = repeat::read(report, &fields);
-        uses.until = until;
-        let (output, of_output) = output::read(report, &fields);
-        uses.output = of_output;
+        let (repeat, output);
+        (repeat, uses.until) = repeat::read(report, &fields);
+        (output, uses.output) = output::read(report, &fields);
         let approval = gates::approval(report, &fields);
         let schema = fields.get("schema").and_then(|tree| values::schema(report, "schema", tree));
         let schema = schema.map(|schema| schema.value().clone());
@@ -164,7 +168,8 @@ impl<'t> Draft<'t> {
         let locks = shared::locks(report, &fields, &defaults.contexts);
         let (agent, child) = named(report, &fields, does.as_ref());
         let handoffs = handoffs::read(report, &fields);
-        let agents = agents([agent, tiers.agent, saga.agent], handoffs.as_deref());
+        let mut agents = agents([agent, tiers.agent, saga.agent], handoffs.as_deref());
+        let plan = tasks::read(report, &fields, &mut uses.work, &mut agents);
         let whole = report.problems.len() == problems;
         let step = id.clone().zip(does).filter(|_| whole).map(|(id, does)| Step {
             id,
@@ -182,6 +187,7 @@ impl<'t> Draft<'t> {
             nothing_to_undo: saga.nothing_to_undo,
             fallback: tiers.fallback,
             handoffs: handoffs.map(|named| named.into_iter().map(|(name, _)| name).collect()),
+            plan,
             criticality: tiers.criticality,
             repeat,
             approval,
@@ -193,8 +199,7 @@ impl<'t> Draft<'t> {
             at_most_once: saga.at_most_once,
         });
         let place = fields.get("id").unwrap_or(tree);
-        let grows = Grows::of(&fields);
-        let undecided = tiers.undecided;
+        let (grows, undecided) = (Grows::of(&fields), tiers.undecided);
         Some(Self { id, place, needs, uses, grows, agents, child, phase, undecided, step })
     }
 }

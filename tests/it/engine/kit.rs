@@ -89,6 +89,7 @@ impl Kit {
             passivate_after: self.passivate_after,
             grace: self.grace,
             runs: None,
+            team: None,
             check: Vec::new(),
         };
         System::start_with(Arc::clone(&self.store), roster, Arc::clone(&self.clock), settings, kinds)

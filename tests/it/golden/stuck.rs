@@ -34,6 +34,13 @@ pub(super) fn events() -> Vec<RunEvent> {
         .into(),
         AnswerNoted { step: step("poll#3"), attempt: 2, within, answer: blob("answer").hash }.into(),
         escalated.into(),
+        RepairAsked {
+            step: step("plan"),
+            attempt: 2,
+            answered: Payload::Blob(blob("plan")),
+            refused: "its plan cannot be done: `tasks`: there are none".to_owned(),
+        }
+        .into(),
     ]
 }
 
@@ -44,5 +51,9 @@ fn what_shows_that_an_agent_is_stuck_is_written_as_ever() {
     let handoffs = codec::to_bytes(&StuckOn::Handoffs { from, to, times: 3 }).unwrap();
     assert_eq!(handoffs, [1, 1, b'a', 1, b'b', 3]);
     assert_eq!(codec::to_bytes(&StuckOn::Time { waited_us: 7 }).unwrap(), [2, 7]);
+    let blockers = Hash([7; 32]);
+    let blocked = codec::to_bytes(&StuckOn::Blocked { blockers }).unwrap();
+    assert_eq!((&blocked[..2], &blocked[2..]), (&[3, 32][..], &[7; 32][..]));
+    assert_eq!(codec::to_bytes(&StuckOn::Failed { code: Code::ExitUnknown }).unwrap()[0], 4);
     assert_eq!(codec::to_bytes(&Because::Escalation).unwrap(), [7]);
 }

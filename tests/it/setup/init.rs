@@ -8,7 +8,7 @@ use super::script;
 use crate::support::Sandbox;
 
 /// Each template, with the exit code of its first run.
-const TEMPLATES: [(&str, i32); 15] = [
+const TEMPLATES: [(&str, i32); 18] = [
     ("empty", 0),
     ("release", 0),
     ("approval", 4),
@@ -24,6 +24,9 @@ const TEMPLATES: [(&str, i32); 15] = [
     ("onboarding", 0),
     ("data-quality", 0),
     ("release-notes", 0),
+    ("goal", 4),
+    ("goal-cli", 4),
+    ("goal-library", 4),
 ];
 
 /// Those that are Markdown chains: each with what the first of its agents' answers says at some place of the output.
@@ -246,7 +249,7 @@ fn awaited(line: &str) -> String {
 
 #[test]
 fn what_a_template_says_to_try_can_be_tried() {
-    let ends: [(&str, &[(&str, &str)]); 15] = [
+    let ends: [(&str, &[(&str, &str)]); 18] = [
         ("empty", &[]),
         ("release", &[]),
         ("approval", &[]),
@@ -262,6 +265,9 @@ fn what_a_template_says_to_try_can_be_tried() {
         ("onboarding", &[("converted", "completed")]),
         ("data-quality", &[("converted", "completed")]),
         ("release-notes", &[("converted", "completed")]),
+        ("goal", &[("first", "completed"), ("second", "completed")]),
+        ("goal-cli", &[("first", "completed"), ("second", "completed")]),
+        ("goal-library", &[("first", "completed"), ("second", "completed")]),
     ];
     for (name, runs) in ends {
         let sandbox = Sandbox::new();
@@ -358,4 +364,23 @@ fn without_a_template_it_is_the_pipeline_and_the_next_command_is_complete_wherev
     assert!(TEMPLATES.iter().all(|(name, _)| help.contains(&format!("- {name}:"))), "{help}");
     assert!(help.contains("[default: pipeline]"), "{help}");
     assert_eq!(sandbox.json(2, &["init", "--template", "nothing"])["error"]["code"], "RE-1001");
+}
+
+#[test]
+fn a_goal_begins_for_what_it_is_for() {
+    for (kind, developer) in
+        [("web", "web_developer"), ("cli", "cli_developer"), ("library", "library_developer")]
+    {
+        let sandbox = Sandbox::new();
+        let made = sandbox.json(0, &["init", "new", "--template", "goal", "--type", kind]);
+        assert_eq!(made["next"], "cd new && reenact run goal.yaml");
+        let agent = sandbox.work(&format!("new/agents/{developer}.md"));
+        assert!(agent.is_file(), "{kind}: {made}");
+    }
+    let sandbox = Sandbox::new();
+    for wrong in [["--template", "goal", "--type", "game"], ["--template", "saga", "--type", "web"]] {
+        let refused = sandbox.json(2, &[&["init"][..], &wrong].concat());
+        assert_eq!(refused["error"]["code"], "RE-1001", "{refused}");
+    }
+    assert!(fs::read_dir(sandbox.work("")).unwrap().next().is_none(), "nothing was made");
 }

@@ -241,7 +241,10 @@ impl Advance<'_, '_> {
         let schema = step.schema.as_ref().filter(|_| !is_list);
         let wrong = schema.and_then(|schema| output::check(schema, answer).err());
         let wrong = wrong.map(|why| Problem::new(Code::OutputSchema, why));
-        let wrong = wrong.or_else(|| self.planned(place, answer).err());
+        let wrong = match wrong {
+            Some(wrong) => Some(wrong),
+            None => self.planned(place, answer)?.err(),
+        };
         Ok(wrong.map(|problem| Failure::new(problem.code, problem.message)))
     }
 

@@ -23,7 +23,7 @@ impl Advance<'_, '_> {
         answer: &Json,
     ) -> Result<(), RunRejection> {
         // A plan that cannot join was refused before.
-        let Ok(Some(planned)) = self.planned(place, answer) else { return Ok(()) };
+        let Ok(Some(planned)) = self.planned(place, answer)? else { return Ok(()) };
         let id = self.node(place)?.id().clone();
         let steps: Vec<StepAdded> = planned.steps.iter().map(|step| added_by(&id, step)).collect();
         let blob = Blob::new(planned.to_json().text().as_bytes());
@@ -37,18 +37,32 @@ impl Advance<'_, '_> {
     /// The steps that an answer adds, if it does.
     ///
     /// # Errors
-    /// Why they cannot join the run.
+    /// Within, why they cannot join the run. Else what keeps the run from deciding at all.
     pub(in crate::aggregates::run) fn planned(
         &self,
         place: StepIndex,
         answer: &Json,
-    ) -> Result<Option<Definition>, Problem> {
+    ) -> Result<Result<Option<Definition>, Problem>, RunRejection> {
+        let step = self.template(place)?;
+        let Some(tasks) = &step.plan else { return Ok(self.joining(place, added(answer))) };
+        let list = match self.tasks(place, tasks, answer)? {
+            Ok(list) => list,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let planned = self.joining(place, Some(list.text()));
+        let of_tasks =
+            |problem: Problem| Problem::new(Code::BadTasks, problem.message).hint(problem.remedies);
+        Ok(planned.map_err(of_tasks).map(|planned| planned.map(|planned| tried_as(&step, planned))))
+    }
+
+    /// The steps of a list of steps, if there is one.
+    fn joining(&self, place: StepIndex, list: Option<&str>) -> Result<Option<Definition>, Problem> {
         let run = self.draft.state();
         let about = run.about().ok_or_else(|| Problem::new(Code::Internal, "a plan of no run"))?;
         let limits = about.started.growth;
         // A loop answers what its last round did, which joined with that; a wait what somebody sent.
         let plans = run.steps.get(place).is_some_and(|node| matches!(node.added.kind, StepKind::Work { .. }));
-        let Some(list) = added(answer).filter(|_| plans && limits.total > 0) else { return Ok(None) };
+        let Some(list) = list.filter(|_| plans && limits.total > 0) else { return Ok(None) };
         let env: Vec<String> = about.started.environment.keys().cloned().collect();
         let known = |id: &str| run.meant(Some(place), &StepId::grown(id)).is_some();
         let contexts = &self.definition.contexts;
@@ -82,6 +96,17 @@ impl Advance<'_, '_> {
         bind(&mut planned, &agents, about, self.definition)?;
         Ok(Some(planned))
     }
+}
+
+/// The steps of a plan of tasks: an attempt at each may take as long, and is made as often, as one at the step that planned them.
+fn tried_as(planner: &Step, mut planned: Definition) -> Definition {
+    let ids: Vec<StepId> = planned.steps.iter().map(|step| step.id.clone()).collect();
+    for id in ids {
+        if let Some(step) = planned.step_mut(&id) {
+            (step.timeout, step.retry) = (planner.timeout, planner.retry.clone());
+        }
+    }
+    planned
 }
 
 /// A step of a plan that would join a phase that it may not.

@@ -137,6 +137,7 @@ impl Advance<'_, '_> {
             if let Some(guidance) = self.guidance(place)?.filter(|_| whole != place) {
                 guide(&mut work, guidance);
             }
+            self.tell_planner(place, step, agent, &mut work)?;
             return Ok(work);
         }
         let mut work = step.work(&self.scope(Some(place), &step.references())?)?;
@@ -147,6 +148,7 @@ impl Advance<'_, '_> {
         if let Some(guidance) = self.guidance(place)?.filter(|_| !is_built_in(agent)) {
             guide(&mut work, guidance);
         }
+        self.tell_planner(place, step, agent, &mut work)?;
         Ok(work)
     }
 

@@ -32,6 +32,10 @@ pub(super) fn completed(
         let Output { usage, transcript, .. } = output;
         return ended(advance, place, &attempt, Failure { usage, transcript, ..failure }, None);
     }
+    if let Some((failure, stuck)) = advance.is_blocked(&attempt, &output)? {
+        let Output { usage, transcript, .. } = output;
+        return ended(advance, place, &attempt, Failure { usage, transcript, ..failure }, Some(stuck));
+    }
     let beside = advance.beside(&attempt, &output)?;
     let is_taken = || match (attempt.purpose, &beside) {
         (Purpose::Do, Ok(beside)) => {
@@ -109,9 +113,10 @@ fn settle(
         }
         (Err(NotTaken { failure, answered }), stuck) => {
             let failure = Failure { usage, transcript, child, ..failure };
-            return match answered {
-                Some(answered) => not_made(advance, place, &attempt, failure, answered),
-                None => ended(advance, place, &attempt, failure, stuck),
+            return match (answered, advance.repair(place, &attempt, &answer, &failure)?) {
+                (Some(answered), _) => not_made(advance, place, &attempt, failure, answered),
+                (None, Some(repair)) => to_be_mended(advance, place, &attempt, failure, repair),
+                (None, None) => ended(advance, place, &attempt, failure, stuck),
             };
         }
     };
@@ -208,6 +213,33 @@ fn not_made(
     advance.fail(place, class, code, message)
 }
 
+/// The plan of tasks that an attempt answered is refused, and the next one is told so.
+fn to_be_mended(
+    advance: &mut Advance<'_, '_>,
+    place: StepIndex,
+    attempt: &AttemptStarted,
+    failure: Failure,
+    repair: RepairAsked,
+) -> Result<(), RunRejection> {
+    child_ended(advance, place, failure.child.clone());
+    let transcript = failure.transcript.map(|said| advance.draft.payload(said));
+    let ended = AttemptFailed {
+        purpose: attempt.purpose,
+        step: attempt.step.clone(),
+        attempt: attempt.attempt,
+        class: failure.class,
+        code: failure.code,
+        message: failure.message.clone(),
+        outcome: failure.outcome,
+        usage: failure.usage,
+        transcript,
+        answered: None,
+    };
+    advance.end_without_success(attempt, ended, (failure.code, &failure.message));
+    advance.draft.emit(repair);
+    Ok(())
+}
+
 /// What became of the run that the attempt saw through.
 fn child_ended(advance: &mut Advance<'_, '_>, place: StepIndex, ended: Option<Child>) {
     let node = advance.draft.state().steps.get(place);
@@ -293,6 +325,9 @@ fn ended(
         let at = advance.moment.now.after(delay);
         advance.draft.emit(RetryScheduled { purpose, step, at, timer });
         return Ok(());
+    }
+    if let Some(stuck) = advance.has_failed(place, attempt, (class, failure.code), &failure.message)? {
+        return advance.is_stuck(place, attempt, stuck);
     }
     advance.give_up(place, purpose, class, failure.code, failure.message)
 }

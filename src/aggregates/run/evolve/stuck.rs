@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Contradiction, Evolution};
-use crate::aggregates::run::watch::{Escalation, Said};
+use crate::aggregates::run::watch::{Escalation, RefusedPlan, Said};
 use crate::aggregates::run::{StepIndex, StepPhase, Unwinding};
-use crate::events::run::{AnswerNoted, Because, Escalated, Purpose};
+use crate::events::run::{AnswerNoted, Because, Escalated, Purpose, RepairAsked, RunEvent};
 
 impl Evolution<'_> {
     pub(super) fn answer_noted(&mut self, event: &AnswerNoted) -> Result<(), Contradiction> {
@@ -16,7 +16,16 @@ impl Evolution<'_> {
         Ok(())
     }
 
-    pub(super) fn escalated(&mut self, event: &Escalated) -> Result<(), Contradiction> {
+    /// Somebody is asked what to do otherwise.
+    pub(super) fn asked_for_help(&mut self, event: &RunEvent) -> Result<(), Contradiction> {
+        match event {
+            RunEvent::Escalated(event) => self.escalated(event),
+            RunEvent::RepairAsked(event) => self.repair_asked(event),
+            _ => Ok(()),
+        }
+    }
+
+    fn escalated(&mut self, event: &Escalated) -> Result<(), Contradiction> {
         let at = self.expect(&event.step, "be stuck", |phase| *phase == StepPhase::BETWEEN)?;
         let within = self.place(&event.within)?;
         let Escalated { to, why, seen, .. } = event.clone();
@@ -24,6 +33,15 @@ impl Evolution<'_> {
         let watch = self.node_mut(within)?.watch.get_or_insert_default();
         watch.escalations.push(Escalation { at, to, why, seen });
         Ok(())
+    }
+
+    fn repair_asked(&mut self, event: &RepairAsked) -> Result<(), Contradiction> {
+        let at = self.expect(&event.step, "mend its plan", |phase| *phase == StepPhase::BETWEEN)?;
+        let watch = self.node_mut(at)?.watch.get_or_insert_default();
+        watch.repairs = watch.repairs.saturating_add(1);
+        let (answered, refused) = (event.answered.clone(), event.refused.clone());
+        watch.refused = Some(RefusedPlan { answered, refused });
+        self.make_ready(at)
     }
 
     /// Whether a step waits for what a manager says, once that is asked in this commit.

@@ -45,6 +45,7 @@ fn fitted(run: &Run, mut event: RunEvent) -> RunEvent {
                 (declared.attempt, declared.from) = (open.attempt, open.agent.clone());
             }
         }
+        RunEvent::RepairAsked(asked) => asked.attempt = tries(&asked.step, Purpose::Do),
         RunEvent::AnswerNoted(noted) => noted.attempt = tries(&noted.step, Purpose::Do),
         RunEvent::StepCompensated(undone) => undone.attempt = tries(&undone.step, Purpose::Compensate),
         RunEvent::MessageSent(sent) => {

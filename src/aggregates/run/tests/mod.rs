@@ -8,6 +8,7 @@ mod delivering;
 mod driven;
 mod family;
 mod found;
+mod goal;
 mod growing;
 mod handoffs;
 mod hints;

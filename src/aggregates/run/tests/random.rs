@@ -33,8 +33,8 @@ fn pick<'a, T>(dice: &mut Dice, from: &'a [T]) -> &'a T {
 
 /// What attempts answer: sometimes a plan, or that another agent is to go on.
 const ANSWERS: [&str; 11] = [
-    "{\"x\": 1}",
-    "{\"x\": 2}",
+    "{\"x\": 1, \"tasks\": [{\"task_id\": \"p\", \"description\": \"x\", \"assigned_to\": \"bob\"}, {\"task_id\": \"q\", \"description\": \"y\", \"assigned_to\": \"Bob\", \"dependencies\": [\"p\"]}]}",
+    "{\"x\": 2, \"blockers\": [\"b\"]}",
     "{\"add_steps\": [{\"id\": \"p\", \"run\": \"true\", \"compensate\": {\"run\": \"undo\"}}, {\"id\": \"q\", \"run\": \"true\"}]}",
     "{\"add_steps\": [{\"id\": \"p\", \"needs\": [\"p\"], \"run\": \"true\"}]}",
     "{\"context\": {\"k\": 1, \"l\": [2]}}",

@@ -12,6 +12,9 @@ const GATES: &[&str] = &[
     "    approve: after\n    checklist: [one]\n    require_checklist: true\n",
 ];
 
+/// What answers a plan of tasks.
+const PLANS: &str = "    agent: ada\n    plan: {repairs: 1, max: 6, test: 'true'}\n";
+
 /// Of a run that a step starts that is refused.
 const NOTHING_TO_UNDO: &str = "    compensate: none\n";
 
@@ -78,15 +81,18 @@ fn work(dice: &mut Dice, file: &mut String, needs: &[String]) {
         (None, 2) => "    agent: ada\n".to_owned(),
         (None, 3) => "    agent: eve\n    prompt: look\n".to_owned(),
         (None, 4) => "    agent: eve\n    timeout: 20s\n    fallback: {agent: bob}\n".to_owned(),
+        (None, 5) => PLANS.to_owned(),
         (None, _) => "    run: 'true'\n".to_owned(),
     });
     file.push_str(pick::<&str>(dice, &["", "    phase: build\n"]));
-    if dice.one_in(4) {
+    // There is one plan, and not one for each item.
+    let plans = file.rsplit("- id").next().is_some_and(|step| step.contains("plan:"));
+    if dice.one_in(4) && !plans {
         file.push_str(&format!("    for_each: {}\n", pick(dice, &["[]", "[1]", "[1, 2, 3]", "run.id"])));
         if dice.one_in(2) {
             file.push_str("    max_parallel: 2\n");
         }
-    } else if dice.one_in(6) {
+    } else if dice.one_in(6) && !plans {
         file.push_str("    repeat: {until: round > 2, max: 3}\n");
     }
 }
