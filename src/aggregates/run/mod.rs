@@ -6,13 +6,12 @@
 //! - `life`: where a run is in its life; `phase`: where doing a step is, and where undoing it is
 //! - `beside`: what attempts want beside their answer; `context`: what its agents share; `shared`: what it asks of contexts
 //!   that it shares with other runs; `sharing`: when it says so, and what follows from the answer; `handoff`, `hop`: how an agent hands over, and what is known of that
-//! - `report`: what agents say of their work in their answers
+//! - `report`: what agents say of their work in their answers; `goal`: how a plan of tasks is asked for, and mended
 //! - `stuck`: what shows that an agent does not get on, and who is asked then; `watch`: what is known of that
 //! - `messages`: what its agents say to each other; `sending`: what they send; `giving`: what attempts were given, and handle;
 //!   `receivers`: whom a message is for; `delivering`: those that are handled as soon as they come
 //! - `tries`: the trying that both have; `queue`: what could be tried; `unwinding`: in which order a run is undone
-//! - `evolve`: the fold, one total match
-//! - `decide`: what would happen, command by command
+//! - `evolve`: the fold, one total match; `decide`: what would happen, command by command
 //! - `advance`: what starts and what ends of itself, after any command
 //! - [`start`]: what it begins with; `meant`: whether somebody means it; [`child`]: a run that a step of another starts
 //! - [`kin`]: what the runs of a family say to each other; `family`: when a run says so, and what follows from the answer
