@@ -36,9 +36,6 @@ const ARTIFACTS_MAX: usize = 1_000;
 /// The longest path that is kept, in bytes.
 const PATH_BYTES_MAX: usize = 4_096;
 
-/// The words for which alone an answer is looked at: most say nothing of themselves.
-const WORDS: [&str; 7] = ["\"status\"", "\"summary\"", "\"artifacts\"", "\"metrics\"", "#", ":", "tatus"];
-
 /// The member of an answer that is nothing but a text: what a program wrote, and what anybody else did.
 const TEXTS: [&str; 2] = ["stdout", "text"];
 
@@ -79,36 +76,46 @@ pub(crate) struct Said {
     pub(crate) metrics: Map<String, Value>,
     /// Why it failed, where it says that.
     pub(crate) error: Option<String>,
+    /// The first line of a text that says something.
+    pub(crate) first_line: Option<String>,
 }
 
 /// Reads what an answer says of the work.
 pub(crate) fn read(answer: &Json) -> Said {
-    if !WORDS.iter().any(|word| answer.text().contains(word)) {
-        return Said::default();
-    }
-    match text(answer) {
-        Some(text) => sections::read(&text),
-        None => of_object(answer),
+    match Level::of(answer.text()) {
+        Ok(Level::Text(text)) => of_text(&text),
+        Ok(Level::Map(members)) => match alone(&members) {
+            Some(text) => of_text(&text),
+            None => of_members(members),
+        },
+        _ => Said::default(),
     }
 }
 
 /// The text that an answer is, if it is one: a text, or an object with nothing but what a program wrote, or a text.
 pub(crate) fn text(answer: &Json) -> Option<Cow<'_, str>> {
-    if answer.text().trim_start().starts_with('"') {
-        return serde_json::from_str::<String>(answer.text()).ok().map(Cow::Owned);
+    match Level::of(answer.text()) {
+        Ok(Level::Text(text)) => Some(text),
+        Ok(Level::Map(members)) => alone(&members),
+        _ => None,
     }
-    let Ok(Level::Map(members)) = Level::of(answer.text()) else { return None };
-    match members.as_slice() {
-        [(key, value)] if TEXTS.contains(&&**key) => {
-            serde_json::from_str::<String>(value).ok().map(Cow::Owned)
-        }
+}
+
+/// The text of an object that has nothing else.
+fn alone<'a>(members: &[(Cow<'a, str>, &'a str)]) -> Option<Cow<'a, str>> {
+    let [(key, value)] = members else { return None };
+    match Level::of(value) {
+        Ok(Level::Text(text)) if TEXTS.contains(&&**key) => Some(text),
         _ => None,
     }
 }
 
 /// The first line of a text answer that says something, as a summary; none of an answer that is no text.
 pub(crate) fn first_line(answer: &Json) -> Option<String> {
-    let text = text(answer)?;
+    first_line_of(&text(answer)?)
+}
+
+fn first_line_of(text: &str) -> Option<String> {
     let mut lines = text.lines().map(sections::plain).filter(|line| !line.is_empty());
     lines.next().map(|line| shortened_lines(line, LINE_CHARS_MAX).into_owned())
 }
@@ -116,18 +123,31 @@ pub(crate) fn first_line(answer: &Json) -> Option<String> {
 /// The answer itself, or, where JSON was declared and the answer is a text, the last fenced block of JSON in it.
 ///
 /// # Errors
-/// When that block is no JSON, in a sentence.
+/// The same as those of [`as_json`].
 pub(crate) fn declared(schema: Option<&Value>, answer: Json) -> Result<Json, String> {
-    let Some(schema) = schema else { return Ok(answer) };
-    let is_of_text = |key: &str| schema.pointer(&format!("/properties/{key}")).is_some();
-    let text = text(&answer).filter(|_| !TEXTS.into_iter().any(is_of_text));
+    let is_of_text = |schema: &Value, key: &str| schema.pointer(&format!("/properties/{key}")).is_some();
+    match schema {
+        Some(schema) if !TEXTS.into_iter().any(|key| is_of_text(schema, key)) => as_json(answer),
+        _ => Ok(answer),
+    }
+}
+
+/// The answer itself, or of one that is a text the last fenced block of JSON in it, if there is one.
+///
+/// # Errors
+/// When that block is no JSON, in a sentence.
+pub(crate) fn as_json(answer: Json) -> Result<Json, String> {
+    let text = text(&answer);
     let Some(block) = text.as_deref().and_then(sections::last_json_block) else { return Ok(answer) };
     Json::read(block).map_err(|why| format!("the last block of JSON in its answer is none: {why}"))
 }
 
-fn of_object(answer: &Json) -> Said {
+fn of_text(text: &str) -> Said {
+    Said { first_line: first_line_of(text), ..sections::read(text) }
+}
+
+fn of_members(members: Vec<(Cow<'_, str>, &str)>) -> Said {
     let mut said = Said::default();
-    let Ok(Level::Map(members)) = Level::of(answer.text()) else { return said };
     for (key, value) in members {
         let word = || serde_json::from_str::<String>(value).ok();
         match &*key {

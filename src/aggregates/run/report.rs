@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::Run;
-use super::advance::Advance;
 use super::child::is_made_by;
 use crate::events::json::{Json, Payload};
 use crate::events::problem::Code;
@@ -24,35 +23,33 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// What is recorded of it. The first line of a text stands for a summary.
-    pub(super) fn recorded(&self, draft: &mut Draft<'_, Run>, answer: &Json) -> Option<Said> {
-        let in_short = || answer::first_line(answer);
-        let summary: Option<Arc<str>> = self.said.summary.clone().or_else(in_short).map(Into::into);
-        let metrics = (!self.said.metrics.is_empty()).then(|| Json::of(&self.said.metrics).ok()).flatten();
-        let metrics: Option<Payload> = metrics.map(|metrics| draft.payload(metrics));
-        (summary.is_some() || metrics.is_some()).then_some(Said { summary, metrics })
-    }
-}
-
-impl Advance<'_, '_> {
     /// What an attempt says of its work.
-    pub(super) fn report(&self, attempt: &AttemptStarted, output: &Output) -> Report {
+    pub(super) fn of(attempt: &AttemptStarted, output: &Output) -> Self {
         let said = said(attempt, output);
         let mut artifacts = output.artifacts.clone();
         let new = said.artifacts.iter().filter(|path| !output.artifacts.contains(path));
         artifacts.extend(new.cloned());
-        Report { is_degraded: said.status == Some(Status::CompletedWithErrors), artifacts, said }
+        Self { is_degraded: said.status == Some(Status::CompletedWithErrors), artifacts, said }
     }
 
     /// The failure of an attempt that answered, and says in its answer that it failed.
-    pub(super) fn says_it_failed(&self, attempt: &AttemptStarted, output: &Output) -> Option<Failure> {
-        let said = said(attempt, output);
-        if said.status != Some(Status::Failed) {
+    pub(super) fn failure(&self) -> Option<Failure> {
+        let answer::Said { status, summary, error, first_line, .. } = &self.said;
+        if *status != Some(Status::Failed) {
             return None;
         }
-        let why = said.error.or(said.summary).or_else(|| answer::first_line(&output.output));
-        let why = why.map(|why| format!(": {}", printable(&why))).unwrap_or_default();
+        let why = error.as_deref().or(summary.as_deref()).or(first_line.as_deref());
+        let why = why.map(|why| format!(": {}", printable(why))).unwrap_or_default();
         Some(Failure::new(Code::AnswerSaysFailed, format!("its agent answered that it failed{why}")))
+    }
+
+    /// What is recorded of it. The first line of a text stands for a summary.
+    pub(super) fn recorded(&self, draft: &mut Draft<'_, Run>) -> Option<Said> {
+        let answer::Said { summary, first_line, metrics, .. } = &self.said;
+        let summary: Option<Arc<str>> = summary.as_deref().or(first_line.as_deref()).map(Into::into);
+        let metrics = (!metrics.is_empty()).then(|| Json::of(metrics).ok()).flatten();
+        let metrics: Option<Payload> = metrics.map(|metrics| draft.payload(metrics));
+        (summary.is_some() || metrics.is_some()).then_some(Said { summary, metrics })
     }
 }
 

@@ -130,8 +130,7 @@ fn task_of(node: &Node, planned: &Value, blobs: &dyn Blobs) -> Result<Value, Unr
     );
     task.insert("step_status".to_owned(), node.status().into());
     if let Some(output) = node.output() {
-        let any = Value::Object(Map::new());
-        let answered = answer::declared(Some(&any), blobs.json(output)?).unwrap_or_else(|_| Json::null());
+        let answered = answer::as_json(blobs.json(output)?).unwrap_or_else(|_| Json::null());
         let answered = answered.value();
         for key in REPORTED {
             if let Some(value) = answered.get(key) {

@@ -25,8 +25,7 @@ impl Outcome {
     /// Reads what an agent answered, be that JSON or a text with a block of JSON.
     pub fn read(answered: &Json) -> Self {
         let looks = ["files_modified", "test_"].iter().any(|word| answered.text().contains(word));
-        let any = Value::Object(serde_json::Map::new());
-        let declared = looks.then(|| answer::declared(Some(&any), answered.clone()).ok()).flatten();
+        let declared = looks.then(|| answer::as_json(answered.clone()).ok()).flatten();
         let Some(value) = declared.map(|answered| answered.value()) else { return Self::default() };
         let files = value.get("files_modified").and_then(Value::as_array).into_iter().flatten();
         let files = files.filter_map(Value::as_str).map(path).filter(|path| is_path(path));

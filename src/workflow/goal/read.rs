@@ -55,8 +55,7 @@ struct Draft<'a> {
 /// # Errors
 /// Everything that is wrong with it.
 pub(super) fn plan(answered: &Json, goal: &Goal<'_>) -> Result<TaskPlan, Problem> {
-    let any = Value::Object(serde_json::Map::new());
-    let answered = answer::declared(Some(&any), answered.clone())
+    let answered = answer::as_json(answered.clone())
         .map_err(|why| Problem::new(Code::BadTasks, format!("its plan cannot be read: {why}")))?;
     let value = answered.value();
     let mut errors = Errors::default();
@@ -384,8 +383,7 @@ pub struct ListedPlan {
 
 /// Reads a plan that was taken.
 pub fn listed(answered: &Json) -> ListedPlan {
-    let any = Value::Object(serde_json::Map::new());
-    let Ok(answered) = answer::declared(Some(&any), answered.clone()) else { return ListedPlan::default() };
+    let Ok(answered) = answer::as_json(answered.clone()) else { return ListedPlan::default() };
     let value = answered.value();
     let list = |key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     let task = |task: Value| {
@@ -401,12 +399,11 @@ pub fn listed(answered: &Json) -> ListedPlan {
 /// What keeps an agent from going on with a task, as it says in its answer, in a sentence; none if nothing does. It is in a list
 /// `blockers`, or its `status` is `blocked`.
 pub fn blockers(answered: &Json) -> Option<String> {
-    let any = Value::Object(serde_json::Map::new());
     let looks = ["locker", "locked", "LOCKED"].iter().any(|word| answered.text().contains(word));
     if !looks {
         return None;
     }
-    let answered = answer::declared(Some(&any), answered.clone()).ok()?;
+    let answered = answer::as_json(answered.clone()).ok()?;
     let value = |key: &str| member(&answered, key).and_then(|text| serde_json::from_str::<Value>(text).ok());
     let of = |value: Value| match value {
         Value::String(text) => text.trim().to_owned(),

@@ -7,6 +7,7 @@ use crate::aggregates::run::advance::grow::NotTaken;
 use crate::aggregates::run::advance::{Advance, Completion};
 use crate::aggregates::run::beside::Beside;
 use crate::aggregates::run::child::is_made_by;
+use crate::aggregates::run::report::Report;
 use crate::aggregates::run::stuck::{Came, Seen, Stuck};
 use crate::aggregates::run::{Impossible, Node, Phase, Run, RunRejection, StepIndex, Tries, Unwanted};
 use crate::events::ids::{AgentName, Fence, StepId, TimerId};
@@ -28,7 +29,8 @@ pub(super) fn completed(
     if advance.draft.state().is_writing(fence) {
         return Ok(());
     }
-    if let Some(failure) = advance.says_it_failed(&attempt, &output) {
+    let report = Report::of(&attempt, &output);
+    if let Some(failure) = report.failure() {
         let Output { usage, transcript, .. } = output;
         return ended(advance, place, &attempt, Failure { usage, transcript, ..failure }, None);
     }
@@ -52,7 +54,7 @@ pub(super) fn completed(
     };
     let writes = match beside {
         Ok(Beside { shared, .. }) if is_taken => shared,
-        beside => return settle(advance, (place, attempt), output, beside),
+        beside => return settle(advance, (place, attempt), (output, report), beside),
     };
     let answer = Json::of(&output).map_err(|_| Impossible::NoJson(place.number()))?;
     let answer = advance.draft.payload(answer);
@@ -70,19 +72,18 @@ pub(super) fn settled(
     output: Output,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = advance.draft.state().open_attempt(step, fence) else { return Ok(()) };
-    let beside = advance.beside(&attempt, &output)?;
-    settle(advance, (place, attempt), output, beside)
+    let (beside, report) = (advance.beside(&attempt, &output)?, Report::of(&attempt, &output));
+    settle(advance, (place, attempt), (output, report), beside)
 }
 
 /// What an agent answered is taken, with what it wants beside that, or the attempt has failed.
 fn settle(
     advance: &mut Advance<'_, '_>,
     (place, attempt): (StepIndex, Arc<AttemptStarted>),
-    output: Output,
+    (output, report): (Output, Report),
     beside: Result<Beside, Failure>,
 ) -> Result<(), RunRejection> {
     let step = &attempt.step;
-    let report = advance.report(&attempt, &output);
     let Output { output: answer, usage, transcript, child, .. } = output;
     let mut stuck = None;
     let taken = match (beside, attempt.purpose) {
@@ -130,7 +131,7 @@ fn settle(
                 || child.as_ref().is_some_and(|child| child.degraded)
                 || report.is_degraded;
             child_ended(advance, place, child);
-            let said = report.recorded(advance.draft, &answer);
+            let said = report.recorded(advance.draft);
             let (attempt, artifacts) = (Some(number), report.artifacts);
             let came = Completion { attempt, output, artifacts, usage, degraded, transcript, said };
             advance.came_through(place, came)?;
