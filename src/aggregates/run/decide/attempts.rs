@@ -194,24 +194,9 @@ fn not_made(
     failure: Failure,
     answered: Json,
 ) -> Result<(), RunRejection> {
-    let Failure { code, class, message, outcome, usage, transcript, child, .. } = failure;
-    child_ended(advance, place, child);
-    let transcript = transcript.map(|said| advance.draft.payload(said));
-    let answered = Some(advance.draft.payload(answered));
-    let failed = AttemptFailed {
-        purpose: attempt.purpose,
-        step: attempt.step.clone(),
-        attempt: attempt.attempt,
-        class,
-        code,
-        message: message.clone(),
-        outcome,
-        usage,
-        transcript,
-        answered,
-    };
-    advance.end_without_success(attempt, failed, (code, &message));
-    advance.fail(place, class, code, message)
+    child_ended(advance, place, failure.child.clone());
+    end_failed(advance, attempt, &failure, Some(answered));
+    advance.fail(place, failure.class, failure.code, failure.message)
 }
 
 /// The plan of tasks that an attempt answered is refused, and the next one is told so.
@@ -223,8 +208,21 @@ fn to_be_mended(
     repair: RepairAsked,
 ) -> Result<(), RunRejection> {
     child_ended(advance, place, failure.child.clone());
-    let transcript = failure.transcript.map(|said| advance.draft.payload(said));
-    let ended = AttemptFailed {
+    end_failed(advance, attempt, &failure, None);
+    advance.draft.emit(repair);
+    Ok(())
+}
+
+/// Records how an attempt failed, and what it answered, where its work counts as done all the same.
+fn end_failed(
+    advance: &mut Advance<'_, '_>,
+    attempt: &AttemptStarted,
+    failure: &Failure,
+    answered: Option<Json>,
+) {
+    let transcript = failure.transcript.clone().map(|said| advance.draft.payload(said));
+    let answered = answered.map(|answered| advance.draft.payload(answered));
+    let failed = AttemptFailed {
         purpose: attempt.purpose,
         step: attempt.step.clone(),
         attempt: attempt.attempt,
@@ -234,11 +232,9 @@ fn to_be_mended(
         outcome: failure.outcome,
         usage: failure.usage,
         transcript,
-        answered: None,
+        answered,
     };
-    advance.end_without_success(attempt, ended, (failure.code, &failure.message));
-    advance.draft.emit(repair);
-    Ok(())
+    advance.end_without_success(attempt, failed, (failure.code, &failure.message));
 }
 
 /// What became of the run that the attempt saw through.
@@ -291,20 +287,8 @@ fn ended(
     let template = advance.template(place)?;
     let policy = retry_policy(&template, attempt.purpose);
     let class = policy.map_or(failure.class, |policy| policy.class_of(&failure));
-    let transcript = failure.transcript.map(|said| advance.draft.payload(said));
-    let ended = AttemptFailed {
-        purpose: attempt.purpose,
-        step: attempt.step.clone(),
-        attempt: attempt.attempt,
-        class,
-        code: failure.code,
-        message: failure.message.clone(),
-        outcome: failure.outcome,
-        usage: failure.usage,
-        transcript,
-        answered: None,
-    };
-    advance.end_without_success(attempt, ended, (failure.code, &failure.message));
+    let failure = failure.class(class);
+    end_failed(advance, attempt, &failure, None);
     let (purpose, step) = (attempt.purpose, attempt.step.clone());
     if is_cancelled && (was_stopped || advance.is_given_up(place)) {
         advance.draft.emit(StepCancelled { step });
