@@ -47,7 +47,7 @@ pub(super) async fn order(
     match then {
         Then::See => {
             let Some(door) = see::tell_of_changes(scene, door, &recorded.run, &mut signals).await? else {
-                return Ok(Exit::Interrupted);
+                return see::left(scene, &recorded.run, &mut signals).await;
             };
             let (run, told) = (recorded.run, Told::After(recorded.version));
             see::through(scene, door, run, (told, Show::default()), signals).await

@@ -39,12 +39,15 @@ pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<
     if all_runs {
         return all(scene, door, arguments.show, &mut signals).await;
     }
-    let request = match arguments.run {
+    let request = match arguments.run.clone() {
         Some(run) => Request::Resolve { run },
         None => Request::Interrupted,
     };
     let (run, door) = match see::ask(scene, door, &request, &mut signals, &mut |_| {}).await? {
-        Exchange::Interrupted => return Ok(Exit::Interrupted),
+        Exchange::Interrupted => match arguments.run {
+            Some(run) => return see::left_at_start(scene, run, &mut signals).await,
+            None => return Ok(Exit::Interrupted),
+        },
         Exchange::Response(answer, door) => match chosen(answer) {
             Ok(run) => (run, door),
             Err(problem) => {
@@ -54,7 +57,7 @@ pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<
         },
     };
     let Some(door) = see::tell_of_changes(scene, door, &run, &mut signals).await? else {
-        return Ok(Exit::Interrupted);
+        return see::left(scene, &run, &mut signals).await;
     };
     let Some(until) = arguments.until.until else {
         return see::through(scene, door, run, (Told::FromNow, arguments.show), signals).await;
@@ -62,7 +65,7 @@ pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<
     let plan = Control::PauseAfter { until: until.into() };
     let plan = control::request(run.to_string(), plan, OrderArguments::default());
     match see::ask(scene, door, &plan, &mut signals, &mut |_| {}).await? {
-        Exchange::Interrupted => Ok(Exit::Interrupted),
+        Exchange::Interrupted => see::left(scene, &run, &mut signals).await,
         Exchange::Response(_, door) => {
             see::through(scene, door, run, (Told::FromNow, arguments.show), signals).await
         }

@@ -8,7 +8,7 @@ use crate::aggregates::run::RunStatus;
 use crate::api::new_run_id;
 use crate::api::protocol::{Request, Response, Told};
 use crate::api::spec::RunSpec;
-use crate::events::ids::{RunId, Version};
+use crate::events::ids::{RunId, StreamId, Version};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::workflow::definition::Definition;
@@ -66,7 +66,9 @@ pub(super) async fn see_through(
     let mut signals = Signals::listen()?;
     let door = scene.house.open().await?;
     match see::ask(scene, door, &begin, &mut signals, &mut |_| {}).await? {
-        Exchange::Interrupted => see::left_at_start(scene, &run, &mut signals).await,
+        Exchange::Interrupted => {
+            see::left_at_start(scene, StreamId::of_run(&run).to_string(), &mut signals).await
+        }
         Exchange::Response(_, door) if detach => {
             let report = Request::Report { run: run.to_string() };
             match see::ask(scene, door, &report, &mut signals, &mut |_| {}).await? {

@@ -310,7 +310,7 @@ pub(super) async fn through(
 }
 
 /// Says how a run goes on of which this process has let go. It prints it where programs are promised a document.
-async fn left(scene: &Scene, run: &RunId, signals: &mut Signals) -> Result<Exit, Problem> {
+pub(super) async fn left(scene: &Scene, run: &RunId, signals: &mut Signals) -> Result<Exit, Problem> {
     let command = scene.call.command(["resume", run.as_str()]);
     match driver(scene, run, signals).await {
         Some(driver) => {
@@ -327,22 +327,25 @@ async fn left(scene: &Scene, run: &RunId, signals: &mut Signals) -> Result<Exit,
     Ok(Exit::Interrupted)
 }
 
-/// The same of a run that was about to begin: whether it has is not known before the store is asked.
+/// The same of a run that was about to begin, or to be found: whether it is there is not known before the store is asked.
 pub(super) async fn left_at_start(
     scene: &Scene,
-    run: &RunId,
+    run: String,
     signals: &mut Signals,
 ) -> Result<Exit, Problem> {
     let mut door = scene.house.open().await?;
-    let request = Request::Report { run: StreamId::of_run(run).to_string() };
+    let request = Request::Report { run };
     let mut unheard = |_| {};
-    let has_begun = tokio::select! {
-        answer = door.ask(&request, &mut unheard) => matches!(answer, Ok(Response::Report(_))),
+    let there = tokio::select! {
+        answer = door.ask(&request, &mut unheard) => match answer {
+            Ok(Response::Report(report)) => Some(report.run),
+            _ => None,
+        },
         () = signals.came() => return Ok(Exit::Interrupted),
     };
     leave(door, signals).await?;
-    if has_begun {
-        return left(scene, run, signals).await;
+    if let Some(run) = there {
+        return left(scene, &run, signals).await;
     }
     scene.say.note(&Tone::Warning.of(&terminal!("interrupted: nothing was started")));
     Ok(Exit::Interrupted)
