@@ -85,6 +85,18 @@ pub(super) fn says(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<
         | RunEvent::TaskTaken(_)
         | RunEvent::TaskProgressed(_)
         | RunEvent::TaskLapsed(_) => outside::of_task(event, at),
+        RunEvent::CompensationStarted(_)
+        | RunEvent::StepCompensated(_)
+        | RunEvent::CompensationFailed(_)
+        | RunEvent::CompensationResolved(_) => undone(past, event),
+        _ => (None, of_the_run(past, event)),
+    }
+}
+
+/// What became of undoing a step.
+fn undone(past: &Past<'_>, event: &RunEvent) -> (Option<StepId>, String) {
+    let of = |step: &StepId, says: String| (Some(step.clone()), says);
+    match event {
         RunEvent::CompensationStarted(opened) => of(
             &opened.step,
             format!("it was the turn of `{}` to be undone, by {}", opened.step, opened.agent),
