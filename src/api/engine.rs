@@ -3,6 +3,7 @@
 //!
 //! - [`builder`]: what an engine is made of; [`agent`]: an agent of it, to talk to
 //! - [`handle`]: one run, in the hands of a program; [`events`]: what happens to it, as it happens
+//! - `requests`: where a request goes; `tasks`: work that is handed out
 //! - `link`: the way to whoever holds the store; `life`: the thread on which an engine lives
 
 pub mod agent;
@@ -11,6 +12,7 @@ pub mod events;
 pub mod handle;
 mod life;
 mod link;
+mod requests;
 pub mod tasks;
 
 use std::path::PathBuf;

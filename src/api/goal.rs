@@ -1,11 +1,14 @@
 //! Goals: a run in which an agent plans tasks that reach it, and others do them.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::spec::{RunSpec, Workflow};
 use crate::events::ids::AgentName;
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
+use crate::views::presenters::team;
 use crate::workflow::definition::{PlanOfTasks, is_built_in};
 
 /// The name of the workflow that reaches a goal.
@@ -105,8 +108,9 @@ impl Goal {
         }
         if let Some(file) = &self.team_file {
             let file = file.replace("{{", "{{ '{{' }}");
+            let own = team::beside(Path::new(&file), "{{ run.id }}").display().to_string();
             about.push_str(&format!(
-                "\nWho does what, and how far that is, stands in the file `{file}`. It is written for you: do not change it.\n"
+                "\nWho does what, and how far that is, stands in the file `{file}`, or, while that tells of another run than `{{{{ run.id }}}}`, in `{own}`. It is written for you: do not change it.\n"
             ));
         }
         about

@@ -40,6 +40,53 @@ pub fn rules(config: &Config, work_folder: &Path) -> Result<Rules, Problem> {
     text.map_or_else(Rules::built_in, |text| Rules::with(&text, &shown))
 }
 
+/// With less confidence than this the configured agent is asked, if there is one.
+const SURE_MIN: f64 = 0.7;
+
+/// Whether a request says anything.
+///
+/// # Errors
+/// [`Code::EmptyRequest`] when it does not.
+pub fn check(query: &str) -> Result<(), Problem> {
+    if query.trim().is_empty() {
+        return Err(Problem::new(Code::EmptyRequest, "the request is empty"));
+    }
+    Ok(())
+}
+
+/// The run that does what somebody asks for who does not say whom: done by who fits it, or by the configured agent where nobody
+/// does, or where that is not sure. It lacks the input.
+///
+/// # Errors
+/// [`Code::EmptyRequest`], [`Code::NobodyAsked`], [`Code::NoAgents`]; what is wrong with the rules, or keeps the agent from doing it.
+pub fn asked(
+    config: &Config,
+    work_folder: &Path,
+    catalog: &Catalog,
+    successes: &[SuccessRow],
+    query: &str,
+) -> Result<RunSpec, Problem> {
+    check(query)?;
+    let rules = rules(config, work_folder)?;
+    let started = Router::new(&rules, catalog, successes)
+        .and_then(|router| router.start(&router.route(query, &Context::default())));
+    let spec = match (started, &config.default_agent) {
+        (Err(problem), Some(agent)) if matches!(problem.code, Code::NobodyAsked | Code::NoAgents) => {
+            RunSpec::ask(agent)?
+        }
+        (started, _) => started?,
+    };
+    // Who knows the others is a better guess than one that may be wrong.
+    let unsure = spec.routed.as_ref().is_some_and(|routed| {
+        let is_for_one = matches!(routed.strategy, Strategy::SingleAgent | Strategy::Swarm);
+        is_for_one && routed.confidence.number() < SURE_MIN
+    });
+    match &config.default_agent {
+        Some(agent) if unsure => Ok(RunSpec { routed: spec.routed, ..RunSpec::ask(agent)? }),
+        _ => Ok(spec),
+    }
+}
+
 /// What is known of a request, and who fits it.
 #[derive(Debug, Clone)]
 pub struct Route {

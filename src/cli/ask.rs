@@ -8,18 +8,18 @@ use super::see::{self, Exchange, Signals};
 use super::{Exit, Scene, route, run, start};
 use crate::api::folder::is_store;
 use crate::api::protocol::{Request, Response};
-use crate::api::routing::{Router, again, rules};
+use crate::api::routing::{again, asked, check, rules};
 use crate::api::spec::{QUERY, RunSpec};
 use crate::events::ids::{AgentName, RUN_KIND, RunId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
-use crate::events::run::Strategy;
 use crate::workflow::input::input_from_arguments;
 use crate::workflow::json_text::{Edited, Level};
 use crate::workflow::routing::Context;
 
 pub(super) async fn ask(scene: &Scene, arguments: AskArguments) -> Result<Exit, Problem> {
     let AskArguments { query, agent, given, detach, show } = arguments;
+    check(&query)?;
     let spec = match agent {
         Some(agent) => Some(RunSpec::ask(&AgentName::new(&agent))?),
         None => routed(scene, &query, given.id.as_deref()).await?,
@@ -34,7 +34,6 @@ pub(super) async fn ask(scene: &Scene, arguments: AskArguments) -> Result<Exit, 
 
 /// The run for a request of which nobody says who is to do it. Where nobody fits, that is the configured agent. None when a signal came.
 async fn routed(scene: &Scene, query: &str, id: Option<&str>) -> Result<Option<RunSpec>, Problem> {
-    route::check(query)?;
     if let Some(id) = id {
         match remembered(scene, query, id).await? {
             Remembered::Run(spec) => return Ok(Some(*spec)),
@@ -43,32 +42,13 @@ async fn routed(scene: &Scene, query: &str, id: Option<&str>) -> Result<Option<R
         }
     }
     let config = &scene.house.config;
-    let rules = rules(config, &scene.cwd)?;
     let Some(found) = route::agents(scene).await? else { return Ok(None) };
-    let started = Router::new(&rules, &found.catalog, &found.successes)
-        .and_then(|router| router.start(&router.route(query, &Context::default())));
-    let spec = match (started, &config.default_agent) {
-        (Err(problem), Some(agent)) if matches!(problem.code, Code::NobodyAsked | Code::NoAgents) => {
-            RunSpec::ask(agent)?
-        }
-        (Err(problem), None) if problem.code == Code::NobodyAsked => {
-            return Err(problem.hint(NOBODY_FITS));
-        }
-        (started, _) => started?,
-    };
-    // Who knows the others is a better guess than one that may be wrong.
-    let unsure = spec.routed.as_ref().is_some_and(|routed| {
-        let is_for_one = matches!(routed.strategy, Strategy::SingleAgent | Strategy::Swarm);
-        is_for_one && routed.confidence.number() < SURE_MIN
-    });
-    match &config.default_agent {
-        Some(agent) if unsure => Ok(Some(RunSpec { routed: spec.routed, ..RunSpec::ask(agent)? })),
-        _ => Ok(Some(spec)),
-    }
+    let asked = asked(config, &scene.cwd, &found.catalog, &found.successes, query);
+    asked.map(Some).map_err(|problem| match problem.code {
+        Code::NobodyAsked => problem.hint(NOBODY_FITS),
+        _ => problem,
+    })
 }
-
-/// With less confidence than this the configured agent is asked, if there is one.
-const SURE_MIN: f64 = 0.7;
 
 /// What to do where nobody fits.
 const NOBODY_FITS: &str = "name an agent with --agent, or set `default_agent` in the configuration; `reenact agents` shows who there is, and an agent is found by its `description` and `expertise`";

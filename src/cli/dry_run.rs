@@ -20,7 +20,7 @@ use crate::events::problem::{Code, Problem};
 use crate::events::run::{Gate, UndoWhen};
 use crate::events::text::shortened;
 use crate::workflow::definition::Definition;
-use crate::workflow::dry_run::{Before, DryApproval, DryRun, DryStep, Task};
+use crate::workflow::dry_run::{Before, DryApproval, DryPlan, DryRun, DryStep, Task};
 use crate::workflow::json_text::Level;
 
 /// How many items of a fan-out are shown; `--json` has all.
@@ -176,6 +176,7 @@ fn body(step: &DryStep) -> String {
     if let Some(repeat) = &step.repeat {
         lines.push(format!("again until {}, at most {} times", repeat.until, repeat.max));
     }
+    lines.extend(step.plan.iter().flat_map(plan));
     lines.extend(step.approve.as_ref().map(asks));
     if let Some(undo) = &step.compensate {
         let when = if undo.when == UndoWhen::Attempted { " also when it fails" } else { "" };
@@ -236,6 +237,23 @@ fn task(task: &Task, agent: Option<&AgentName>, undoes: bool) -> Vec<String> {
         lines.push(format!("known later: {}", task.unknown.join(", ")));
     }
     lines.extend(task.error.as_ref().map(|error| format!("would fail: {} {}", error.code, error.message)));
+    lines
+}
+
+/// What follows from an answer that is a plan of tasks.
+fn plan(plan: &DryPlan) -> Vec<String> {
+    let DryPlan { agents, max, test, integrate } = plan;
+    let agents = match agents.len() {
+        0 => "any agent but the one that plans".to_owned(),
+        _ => some_of(agents, NAMES_SHOWN, ToString::to_string),
+    };
+    let mut lines =
+        vec![format!("its answer is a plan: a step follows for each task, at most {max}, by {agents}")];
+    lines.extend(test.as_ref().map(|test| {
+        let text = serde_json::from_str::<String>(test.text()).unwrap_or_else(|_| test.text().to_owned());
+        format!("then it is tested: {text}")
+    }));
+    lines.extend(integrate.as_ref().map(|agent| format!("then {agent} brings together what they came to")));
     lines
 }
 

@@ -50,6 +50,9 @@ pub(super) fn prepare(
 
 /// The goal, as the command line and the configuration say it.
 fn goal(scene: &Scene, text: &str, arguments: &GoalArguments) -> Result<Goal, Problem> {
+    if text.trim().is_empty() {
+        return Err(Problem::new(Code::Usage, "the goal is empty").hint("say what is to be reached"));
+    }
     let config = &scene.house.config;
     let manager = config.goal.manager.as_ref().or(config.stuck.manager.as_ref());
     let manager = manager.ok_or_else(|| Problem::new(Code::NobodyPlans, "nothing says which agent plans"))?;

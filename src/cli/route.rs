@@ -10,7 +10,7 @@ use super::text::{Text, name, terminal};
 use super::{Exit, Scene};
 use crate::api::folder::is_store;
 use crate::api::protocol::{Request, Response};
-use crate::api::routing::{Route, Router, rules};
+use crate::api::routing::{Route, Router, check, rules};
 use crate::api::wording::{Call, Worded};
 use crate::events::problem::{Code, Problem, nearest};
 use crate::events::run::{Category, Domain, Share, Strategy};
@@ -70,17 +70,6 @@ pub(super) async fn route(scene: &Scene, arguments: RouteArguments) -> Result<Ex
     };
     scene.say.result(&shown, text);
     Ok(Exit::Good)
-}
-
-/// Whether a request says anything.
-///
-/// # Errors
-/// [`Code::EmptyRequest`] when it does not.
-pub(super) fn check(query: &str) -> Result<(), Problem> {
-    if query.trim().is_empty() {
-        return Err(Problem::new(Code::EmptyRequest, "the request is empty"));
-    }
-    Ok(())
 }
 
 /// What is known beside a request.

@@ -11,6 +11,7 @@ use super::arguments::{
 };
 use super::control::{self, Then};
 use super::see::{self, Exchange, Signals};
+use super::text::terminal::written;
 use super::text::{self, Text, name, terminal};
 use super::{Exit, Scene};
 use crate::api::folder::is_store;
@@ -140,7 +141,7 @@ fn nothing(scene: &Scene, agent: &AgentName, paused: bool) {
     });
 }
 
-/// A task with all that is needed to do it, and what can be said of it.
+/// A task with all that is needed to do it, whole, and what can be said of it.
 fn given(task: &TaskGiven, call: &Call) -> Text {
     let verb = |verb: &str, more: &[&str]| {
         let words = ["tasks", verb, &task.id].into_iter().chain(more.iter().copied());
@@ -152,27 +153,27 @@ fn given(task: &TaskGiven, call: &Call) -> Text {
         terminal!("agent     {}", name(task.agent.as_str())),
         terminal!("to {}     `{}` of run {}", purpose, task.step, task.run.as_str()),
         terminal!("yours     until {}", text::moment(task.lease_until)),
-        terminal!("folder    {}", name(&task.work_folder)),
+        terminal!("folder    {}", written(&task.work_folder)),
     ];
     if !task.input.is_null() {
-        lines.push(terminal!("input     {}", name(task.input.text())));
+        lines.push(terminal!("input     {}", written(task.input.text())));
     }
-    lines.extend(task.files.iter().map(|file| terminal!("file      {}", name(file))));
+    lines.extend(task.files.iter().map(|file| terminal!("file      {}", written(file))));
     if let Some(undoes) = &task.undoes {
         lines.push(terminal!(
             "undoes    {}, which was {}",
-            name(undoes.output.text()),
+            written(undoes.output.text()),
             name(&undoes.outcome)
         ));
     }
     if let Some(schema) = &task.schema {
-        lines.push(terminal!("schema    {}", name(schema.text())));
+        lines.push(terminal!("schema    {}", written(schema.text())));
     }
-    let messages = task.messages.iter().map(|message| terminal!("message   {}", name(message.text())));
+    let messages = task.messages.iter().map(|message| terminal!("message   {}", written(message.text())));
     lines.extend(messages);
     if let Some(prompt) = &task.prompt {
         lines.push(Text::default());
-        lines.extend(prompt.lines().map(|line| terminal!("{}", name(line))));
+        lines.push(written(prompt.trim_end()));
         lines.push(Text::default());
     }
     lines.push(terminal!("answer:   {} < answer", verb("complete", &[])));

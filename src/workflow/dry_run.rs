@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::definition::{Approval, Definition, Does, ForEach, Items, Step, WORKFLOW_AGENT};
+use super::definition::{
+    Approval, Definition, Does, ForEach, Integrate, Items, PlanOfTasks, Step, WORKFLOW_AGENT,
+};
 use super::expression::names::{Names, Path};
 use super::expression::{Expression, RenderError};
 use super::graph::Graph;
@@ -61,6 +63,9 @@ pub struct DryStep {
     /// What ends the loop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeat: Option<DryRepeat>,
+    /// What becomes of its answer, where that is a plan of tasks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<DryPlan>,
     /// Who is asked about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approve: Option<DryApproval>,
@@ -122,6 +127,20 @@ pub struct DryRepeat {
     pub until: String,
     /// How many rounds there may be.
     pub max: u32,
+}
+
+/// The steps that a plan of tasks would add: one for each task, known only when it is planned, and those that follow.
+#[derive(Debug, Clone, Serialize)]
+pub struct DryPlan {
+    /// To whom tasks may be assigned; empty for all that can be used, but for the one that plans.
+    pub agents: Vec<AgentName>,
+    /// How many tasks, mended plans and questions to the one that plans there may be together.
+    pub max: u32,
+    /// The command that would be run when all tasks are done, as it is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<Json>,
+    /// Who would bring together what the tasks came to; null if nobody would.
+    pub integrate: Option<AgentName>,
 }
 
 /// People who are asked.
@@ -259,6 +278,7 @@ impl Known {
                 .repeat
                 .as_ref()
                 .map(|repeat| DryRepeat { until: repeat.until.source().to_owned(), max: repeat.max }),
+            plan: step.plan.as_ref().map(|plan| planned(plan, step.agent())),
             approve: step.approval.as_ref().map(approval),
             compensate: self.undo(step),
             irreversible: step.irreversible,
@@ -434,6 +454,16 @@ fn shown(work: &Work, does: &Does) -> Json {
         Does::Run(_) | Does::Agent { .. } | Does::Workflow { .. } | Does::AskOfPhase => None,
     };
     instead.map_or_else(|| Json::of(work).unwrap_or_default(), |instead| Json::from(&instead))
+}
+
+fn planned(plan: &PlanOfTasks, planner: Option<AgentName>) -> DryPlan {
+    let integrate = match &plan.integrate {
+        Integrate::Planner => planner,
+        Integrate::By(agent) => Some(agent.clone()),
+        Integrate::Nobody => None,
+    };
+    let test = plan.test.as_ref().and_then(|test| Json::of(test).ok());
+    DryPlan { agents: plan.agents.clone(), max: plan.max, test, integrate }
 }
 
 fn approval(approval: &Approval) -> DryApproval {

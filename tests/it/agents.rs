@@ -201,6 +201,14 @@ fn a_draining_agent_begins_no_run_and_goes_on_with_those_that_are_there() {
     );
     sandbox.write("up.yaml", "name: up\nsteps:\n  - {id: c, workflow: one.yaml}\n");
     assert_eq!(code(&sandbox.json(2, &["run", "up.yaml", "--id", "after"])), "RE-1308", "its child names it");
+    // Who may only be handed a step over, or be assigned a task, is named as well.
+    let first = "---\nname: first\ndescription: x\ncommand: [cat]\n---\n";
+    sandbox.write("agents/first.md", first);
+    sandbox.write("over.yaml", "steps: [{id: a, agent: first, handoffs: [worker]}]\n");
+    sandbox.write("goal.yaml", "steps: [{id: a, agent: first, prompt: x, plan: {agents: [worker]}}]\n");
+    for file in ["over.yaml", "goal.yaml"] {
+        assert_eq!(code(&sandbox.json(2, &["run", file, "--id", "after"])), "RE-1308", "{file}");
+    }
     assert_eq!(code(&sandbox.json(2, &["status", "after"])), "RE-1003", "nothing was started");
     assert_eq!(sandbox.json(0, &["run", "one.yaml", "--id", "before"])["status"], "completed");
     sandbox.json(0, &["agents", "unpause", "worker"]);

@@ -165,7 +165,11 @@ fn a_subtask_that_lacks_a_variable_is_skipped_and_the_chain_goes_on() {
     sandbox.write("longer.md", text.replace("## Notes", alone));
     let report = sandbox.json(0, &run("longer.md", "s", given));
     assert_eq!(status_of(&report, "subtask_4")["status"], "completed");
-    assert_eq!(report["output"]["cause"], Value::Null, "{report}");
+    let output = json!({"outage": "LH-7", "level": null, "cause": null, "log": null, "closed": true});
+    assert_eq!((&report["output"], &report["error"]), (&output, &Value::Null), "{report}");
+    // Nor is the rest of it lost where a whole part of an answer is not there.
+    sandbox.write("answers.yaml", answers.replace("severity: {level: DARK-1}", "other: dark"));
+    assert_eq!(sandbox.json(0, &run("longer.md", "t", given))["output"], output);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod messages;
 mod minds;
 mod outcomes;
 mod refused;
+mod requests;
 mod runtimes;
 mod specs;
 mod undo;

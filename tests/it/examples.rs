@@ -6,6 +6,7 @@ mod chains_page;
 #[path = "../../examples/embed.rs"]
 mod embed;
 mod fan_out;
+mod goals_page;
 mod hang;
 mod long_sleep;
 mod notice;

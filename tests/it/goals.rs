@@ -90,7 +90,7 @@ fn document(sandbox: &Sandbox, agent: &str) -> Value {
 }
 
 #[test]
-fn a_goal_is_reached_from_end_to_end_and_everybody_is_told_what_they_need() {
+fn orch_002_a_goal_is_cut_into_tasks_that_are_done_in_their_order_and_everybody_is_told_what_they_need() {
     let sandbox = team(&answers());
     sandbox.write("needs.md", "It has to run on a {{ toaster }}.");
     sandbox.write(".ai-agents/context/style.md", "Short names.");
@@ -176,7 +176,7 @@ fn a_goal_that_is_killed_while_it_is_planned_done_or_brought_together_goes_on_th
 }
 
 #[test]
-fn a_plan_that_cannot_be_done_is_mended_also_by_a_process_that_takes_over() {
+fn orch_002_a_plan_that_cannot_be_done_is_mended_also_by_a_process_that_takes_over() {
     // It is long enough to be kept beside the event.
     let long = "x".repeat(600);
     let circle = format!(
@@ -269,6 +269,7 @@ fn what_is_wrong_with_a_goal_is_said_before_anything_starts() {
     }
     for wrong in [
         &["--goal", ""][..],
+        &["--goal", " \n"],
         &["--goal", "x", "file.yaml"],
         &["--agents", "qa", "file.yaml"],
         &["--goal", "x", "--max-iterations", "0"],
@@ -292,6 +293,15 @@ fn bounds_and_agents_are_those_that_were_named_and_a_dry_run_starts_nothing() {
     let shown = sandbox.reenact(&[&arguments[..], &["--dry-run"]].concat());
     assert_eq!(shown.code(), Some(0), "{shown}");
     assert!(shown.stdout.contains("plan, by boss") && shown.stdout.contains("a login"), "{shown}");
+    for follows in [
+        "its answer is a plan: a step follows for each task, at most 2, by qa, backend_dev",
+        "then boss brings together what they came to",
+    ] {
+        assert!(shown.stdout.contains(follows), "{shown}");
+    }
+    let shown = sandbox.json(0, &[&arguments[..], &["--dry-run"]].concat());
+    let plan = json!({"agents": ["qa", "backend_dev"], "max": 2, "integrate": "boss"});
+    assert_eq!(shown["steps"][0]["plan"], plan, "{shown}");
     assert!(!sandbox.data().exists());
     let report = sandbox.json(1, &[&arguments[..], &["--id", "r"]].concat());
     assert_eq!(report["error"]["code"], "RE-3050", "{report}");
@@ -356,6 +366,31 @@ fn the_team_shares_a_file_that_says_how_far_it_is() {
 }
 
 #[test]
+fn two_goals_in_one_folder_each_tell_of_themselves_and_agents_are_told_where() {
+    let sandbox = team(&answers());
+    sandbox.json(4, &["run", "--goal", "a login", "--id", "first", "--approve-plan"]);
+    let second = sandbox.reenact(&["run", "--goal", "a shop", "--id", "second"]);
+    assert_eq!(second.code(), Some(0), "{second}");
+    let beside = ".ai-agents/state/team-communication.second.json";
+    assert!(second.stderr.contains("tells of run first, which has not ended"), "{second}");
+    assert_eq!(second.stderr.matches(beside).count(), 1, "it is said once: {second}");
+    assert_eq!(team_file(&sandbox)["run"], "first", "nobody wrote over it");
+    let own: Value = serde_json::from_str(&fs::read_to_string(sandbox.work(beside)).unwrap()).unwrap();
+    assert_eq!((&own["run"], &own["status"]), (&json!("second"), &json!("completed")));
+    let told = document(&sandbox, "backend_dev");
+    assert!(told["prompt"].as_str().unwrap().contains(beside), "{told}");
+    // When the first has ended, the next has its place, also where nobody has written that down.
+    sandbox.json(0, &["approve", "first", "--resume"]);
+    assert_eq!(team_file(&sandbox)["status"], "completed");
+    let file = sandbox.work(".ai-agents/state/team-communication.json");
+    let stale = fs::read_to_string(&file).unwrap().replacen("\"completed\"", "\"running\"", 1);
+    fs::write(&file, stale).unwrap();
+    sandbox.json(0, &["run", "--goal", "a bank", "--id", "third"]);
+    assert_eq!(team_file(&sandbox)["run"], "third");
+    assert_eq!(fs::read_dir(sandbox.work(".ai-agents/state")).unwrap().count(), 2);
+}
+
+#[test]
 fn the_file_of_a_team_follows_no_link_and_is_left_out_where_nobody_wants_it() {
     let sandbox = team(&answers());
     fs::create_dir(sandbox.root().join("elsewhere")).unwrap();
@@ -368,4 +403,49 @@ fn the_file_of_a_team_follows_no_link_and_is_left_out_where_nobody_wants_it() {
     assert!(!sandbox.work(".ai-agents").exists());
     sandbox.write("reenact.toml", "[team]\npath = \"../team.json\"\n");
     assert_eq!(sandbox.json(2, &["run", "--goal", "x"])["error"]["code"], "RE-5001");
+}
+
+/// A person, or an assistant that a person has open, plans: the plan is the answer to a task.
+#[test]
+fn who_plans_may_be_anybody_who_takes_tasks() {
+    let sandbox = team(&answers());
+    sandbox.write("agents/boss.md", "---\nname: boss\ndescription: Plans\nexecutor: external\n---\n");
+    agent(&sandbox, "qa", "Finds faults", r#"echo '{"blockers": ["no browser"]}'"#);
+    let answer = |what: &str, resumes: i32| {
+        let task = sandbox.json(0, &["tasks", "next", "--agent", "boss"]);
+        sandbox.write("answer", what);
+        let id = task["id"].as_str().unwrap();
+        let mut command = sandbox.command(&["--json", "tasks", "complete", id, "--resume"]);
+        command.stdin(fs::File::open(sandbox.work("answer")).unwrap());
+        let ended = sandbox.start(command).wait();
+        assert_eq!(ended.code(), Some(resumes), "{ended}");
+        task
+    };
+    sandbox.json(4, &["run", "--goal", "a login", "--id", "r"]);
+    let plan = r#"{"tasks": [{"task_id": "a", "description": "Look at it", "assigned_to": "NOBODY"}]}"#;
+    let first = answer(plan, 4);
+    assert!(first["prompt"].as_str().unwrap().contains("Whom you may assign tasks to"), "{first}");
+    let good = format!("Here it is.\n\n```json\n{}\n```\n", plan.replace("NOBODY", "qa"));
+    let second = answer(&good, 4);
+    let told = second["prompt"].as_str().unwrap();
+    assert!(told.contains("## Your last answer was refused") && told.contains("`NOBODY`"), "{second}");
+    // It is asked about the task that does not get on, and at the end for all of it.
+    let asked = answer("Use another browser.", 1);
+    assert_eq!(asked["step"], "plan/a/guidance[1]", "{asked}");
+    assert_eq!(sandbox.status("r")["error"]["code"], "RE-3051", "it is blocked by the same");
+    agent(&sandbox, "qa", "Finds faults", r#"echo '{"status": "completed"}'"#);
+    sandbox.json(4, &["run", "--goal", "a login", "--id", "s"]);
+    answer(&good, 4);
+    let last = answer(r#"{"status": "completed", "notes": "it holds"}"#, 0);
+    assert_eq!(last["step"], "plan/integration");
+    assert_eq!(sandbox.status("s")["output"]["notes"], "it holds");
+}
+
+#[test]
+fn only_a_plan_of_tasks_says_who_is_to_do_what() {
+    let sandbox = Sandbox::new();
+    let plan = r#"{"add_steps": [{"id": "x", "run": "true"}]}"#;
+    sandbox.write("w.yaml", format!("steps: [{{id: p, run: [echo, '{plan}']}}]\n"));
+    let ran = sandbox.reenact(&["run", "w.yaml"]);
+    assert!(ran.stderr.contains("p/x: completed") && !ran.stderr.contains("planned"), "{ran}");
 }

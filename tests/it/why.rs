@@ -3,3 +3,4 @@
 mod command;
 mod failure;
 mod generated;
+mod outside;

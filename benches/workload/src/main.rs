@@ -200,6 +200,7 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
     }
     if arguments.wants("tasks") {
         tasks::next(figures, dir, sizes.tasks).await?;
+        tasks::next_by_process(figures, &beside()?.join("reenact"), dir, sizes.tasks).await?;
         tasks::workers(figures, dir, sizes.tasks).await?;
     }
     if arguments.wants("group256") {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -48,6 +49,42 @@ pub(crate) async fn next(figures: &mut Figures, dir: &Path, many: usize) -> Resu
     lots.close().await
 }
 
+/// The same as a person meets it: whole processes, of which each opens the store and loads the run.
+pub(crate) async fn next_by_process(
+    figures: &mut Figures,
+    reenact: &Path,
+    dir: &Path,
+    many: usize,
+) -> Result<()> {
+    let shapes = [
+        (("process_ms", "process_of_few"), (FEW, 1), (many, 1)),
+        (("process_runs_ms", "process_of_few_runs"), (1, FEW), (1, many / 10)),
+    ];
+    for ((ms, ratio), few, lots) in shapes {
+        let few = Desk::with(dir, few.0, few.1).await?.put_away().await?;
+        let lots = Desk::with(dir, lots.0, lots.1).await?.put_away().await?;
+        let (mut of_few, mut of_many) = (Vec::new(), Vec::new());
+        for _ in 0..FEW - 2 {
+            of_few.push(take_by(reenact, few.path())?);
+            of_many.push(take_by(reenact, lots.path())?);
+        }
+        let (of_few, of_many) = (median(of_few), median(of_many));
+        figures.add("next_task", ms, of_many);
+        figures.add("next_task", ratio, of_many / of_few);
+    }
+    Ok(())
+}
+
+/// How long a process lasts that takes a task of that folder, in ms.
+fn take_by(reenact: &Path, folder: &Path) -> Result<f64> {
+    let mut command = Command::new(reenact);
+    command.args(["--data", "data", "tasks", "next", "--agent", "clerk"]).current_dir(folder);
+    let since = Instant::now();
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+    ensure!(status.success(), "{command:?} ended with {status}");
+    Ok(since.elapsed().as_secs_f64() * 1e3)
+}
+
 /// Many who take tasks at once: all are done once, whoever forgets what they took.
 pub(crate) async fn workers(figures: &mut Figures, dir: &Path, tasks: usize) -> Result<()> {
     let desk = Desk::with(dir, tasks, 1).await?;
@@ -91,7 +128,7 @@ async fn work(engine: Engine, worker: usize, done: Done, left: Arc<AtomicUsize>)
 struct Desk {
     engine: Engine,
     runs: Vec<RunHandle>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Desk {
@@ -116,7 +153,7 @@ impl Desk {
         }
         let open = engine.tasks(None).await?.len();
         ensure!(open == tasks * runs, "{open} tasks are open");
-        Ok(Self { engine, runs: handles, _folder: folder })
+        Ok(Self { engine, runs: handles, folder })
     }
 
     /// How long taking one lasts, in µs.
@@ -125,6 +162,12 @@ impl Desk {
         let task = self.engine.next_task(NextTask::of("clerk")).await?;
         ensure!(task.is_some(), "no task is open");
         Ok(since.elapsed().as_secs_f64() * 1e6)
+    }
+
+    /// The folder, when nobody holds it any more.
+    async fn put_away(self) -> Result<tempfile::TempDir> {
+        self.engine.shut_down().await?;
+        Ok(self.folder)
     }
 
     async fn close(self) -> Result<()> {

@@ -46,10 +46,13 @@ pub(super) async fn load_upto<A: Aggregate>(
     upto: Version,
     content: Content,
 ) -> Result<Fold<A>, Problem> {
-    let first = page(store, stream, Version(0), Version(upto.0.min(TAIL_EVENTS_MIN))).await;
-    let first = first.map_err(Broken::problem)?;
-    // A stream that is shorter has no snapshot. Most are, and are read at once.
-    let is_short = (first.len() as u64) < TAIL_EVENTS_MIN;
+    // A stream that is shorter has no snapshot. Most are, and are read at once; of one that is known to be longer nothing is read
+    // from its beginning, where a commit may hold many thousand events, as long as one of its snapshots is good.
+    let newest = store.head(stream).await.map_err(|error| read_problem(&error))?;
+    let is_long = newest.is_some_and(|head| head.version.min(upto).0 >= TAIL_EVENTS_MIN);
+    let begins = Version(if is_long { 0 } else { upto.0.min(TAIL_EVENTS_MIN) });
+    let first = page(store, stream, Version(0), begins).await.map_err(Broken::problem)?;
+    let is_short = !is_long && (first.len() as u64) < TAIL_EVENTS_MIN;
     let versions = if is_short { Vec::new() } else { versions(store, stream).await };
     for version in versions.into_iter().rev().filter(|version| *version <= upto) {
         match resume(store, stream, version, upto).await {

@@ -3,6 +3,7 @@
 //! behind; nothing is ever read back from it.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Component, Path, PathBuf};
@@ -11,9 +12,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::scribe::Hold;
 use crate::actors::hosting::context::HostContext;
 use crate::actors::hosting::load::load;
+use crate::aggregates::run::Run;
 use crate::events::ids::{RunId, StreamId};
 use crate::files;
 use crate::views::presenters::team;
+
+/// How much is read of a file that another run may have written, in bytes. One that is longer was written by nobody who is known.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Writes the files of teams, for as long as there are any to be written.
 pub struct TeamKeeper {
@@ -90,7 +95,32 @@ impl TeamKeeper {
         let team =
             team::team(&state, head.version, &*self.host.library).map_err(|error| error.to_string())?;
         let (Some(text), Some(about)) = (team, state.about()) else { return Ok(()) };
-        write(Path::new(&*about.started.work_folder), path, &text).map_err(|error| error.to_string())
+        let folder = Path::new(&*about.started.work_folder);
+        let path = self.place(folder, path, run).await;
+        write(folder, &path, &text).map_err(|error| error.to_string())
+    }
+
+    /// Where the file of a run is: where it is looked for first, unless another run that has not ended tells of itself there. Beside
+    /// that it stays, once it is there.
+    async fn place(&self, folder: &Path, path: &Path, run: &RunId) -> PathBuf {
+        let beside = team::beside(path, run.as_str());
+        if fs::symlink_metadata(folder.join(&beside)).is_ok() {
+            return beside;
+        }
+        let there = files::read_text(&folder.join(path), FILE_BYTES_MAX);
+        let other = there.ok().and_then(|text| team::unfinished(&text)).filter(|other| other != run);
+        let Some(other) = other else { return path.to_path_buf() };
+        // How it was when the file was written is known; it may have ended since, when nothing could be written any more.
+        let stream = StreamId::of_run(&other);
+        if load::<Run>(&*self.host.store, &stream).await.is_ok_and(|(state, _)| state.status().has_ended()) {
+            return path.to_path_buf();
+        }
+        let (first, second) = (path.display(), beside.display());
+        tracing::warn!(
+            %run,
+            "`{first}` tells of run {other}, which has not ended: what the team of this run shares is in `{second}`"
+        );
+        beside
     }
 
     fn wanted(&self) -> MutexGuard<'_, Wanted> {

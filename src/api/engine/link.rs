@@ -130,7 +130,7 @@ impl Local {
         Ender(Arc::clone(self))
     }
 
-    fn facade(&self) -> Result<Arc<Facade>, Problem> {
+    pub(super) fn facade(&self) -> Result<Arc<Facade>, Problem> {
         let facade = self.facade.read().unwrap_or_else(PoisonError::into_inner);
         facade.clone().ok_or_else(|| self.why())
     }

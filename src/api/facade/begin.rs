@@ -1,5 +1,6 @@
 //! Beginning runs: from what was said to the first event.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Facade, view_problem};
@@ -7,10 +8,13 @@ use crate::aggregates::run::{Insists, RunStatus, StartChild, StartRun};
 use crate::api::new_run_id;
 use crate::api::protocol::Response;
 use crate::api::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
+use crate::api::start::Resolver;
+use crate::config::Config;
 use crate::events::ids::AgentName;
 use crate::events::json::{Blob, Json};
 use crate::events::limits::RUN_LABELS_BYTES_MAX;
 use crate::events::problem::{Code, Problem};
+use crate::executors::discovery::Catalog;
 use crate::kernel::Blobs;
 use crate::workflow::definition::Definition;
 use crate::workflow::input::check_input;
@@ -70,6 +74,20 @@ impl Facade {
             tracing::warn!(code = warning.code.text(), "{warning}");
         }
         Ok(spec)
+    }
+
+    /// The agents that there are for a program that embeds this, and the configuration under which they are found.
+    ///
+    /// # Errors
+    /// When the process is ending.
+    pub async fn catalog(&self) -> Result<(Config, PathBuf, Catalog), Problem> {
+        let resolver = Arc::clone(&self.resolver);
+        let reading = tokio::task::spawn_blocking(move || {
+            let Resolver { config, cwd, registered } = &*resolver;
+            let catalog = Catalog::discover(cwd, registered, &config.agent_paths, &config.agents);
+            (config.clone(), cwd.clone(), catalog)
+        });
+        reading.await.map_err(|panic| Problem::new(Code::Internal, panic.to_string()))
     }
 
     fn start_run(&self, spec: RunSpec) -> Result<StartRun, Problem> {

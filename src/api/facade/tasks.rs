@@ -51,6 +51,9 @@ impl Facade {
     async fn take_task(&self, wanted: &TaskWanted) -> Result<TaskTaken, Problem> {
         // Only then it is known which agents are paused.
         self.system.live().ready().await?;
+        if let Some(task) = self.taken_before(wanted).await? {
+            return Ok(TaskTaken { task: Some(Box::new(task)), paused: false });
+        }
         let (mut committed, mut closing) = (self.system.store().committed(), self.system.closing());
         loop {
             committed.mark_unchanged();
@@ -66,6 +69,20 @@ impl Facade {
                 () = self.system.clock().wait_until(due) => {}
                 _ = closing.wait_for(|closing| *closing) => return Err(ending()),
             }
+        }
+    }
+
+    /// The task that was taken when this was asked before, by a process that died before it answered: who asks again means the
+    /// same, as long as it is theirs.
+    async fn taken_before(&self, wanted: &TaskWanted) -> Result<Option<TaskGiven>, Problem> {
+        let Some(command) = &wanted.id else { return Ok(None) };
+        let row = self.system.tasks().taken_by(command).await.map_err(|error| view_problem(&error))?;
+        let wall = self.system.clock().now().wall;
+        let is_theirs = |row: &TaskRow| row.held.as_ref().is_some_and(|held| held.until > wall);
+        let Some(row) = row.filter(is_theirs) else { return Ok(None) };
+        match Handed::of(&self.system.fold(&row.run).await?.0, row.fence)? {
+            Some(handed) if handed.until > wall => self.given(&row, handed).await.map(Some),
+            _ => Ok(None),
         }
     }
 

@@ -1,15 +1,20 @@
 //! Tells what happens to a run while it is seen through: all of it, or only what is done in a lesser way, as a step that
 //! another agent takes over, that is left out because it failed, or that is degraded.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Facade, Frames};
+use crate::actors::library::Library;
 use crate::api::protocol::{Frame, HistoryLine, Tells, Told};
 use crate::events::commit::Recorded;
-use crate::events::ids::{RunId, StreamId, Version};
+use crate::events::ids::{RunId, StepId, StreamId, Version};
 use crate::events::problem::Problem;
-use crate::events::run::{Handling, RunEvent, SkipReason};
+use crate::events::run::{Because, Handling, RunEvent, SkipReason, StepAdded};
+use crate::kernel::Blobs;
 use crate::store::EventStore;
+use crate::workflow::definition::Definition;
 
 /// How many events are read at once.
 const PAGE: usize = 256;
@@ -24,6 +29,9 @@ pub(super) struct Teller<'a> {
     after: Version,
     tells: Tells,
     frames: &'a Frames,
+    library: &'a Arc<Library>,
+    /// The steps of the run's workflow whose answer is no plan of tasks, once that is of interest.
+    others: Option<BTreeSet<StepId>>,
 }
 
 impl Facade {
@@ -38,7 +46,9 @@ impl Facade {
             // A run that is not there is told of when it is seen through.
             Told::FromNow => self.newest(&StreamId::of_run(run)).await.unwrap_or_default(),
         };
-        Ok(Teller { store: &**self.system.store(), stream: StreamId::of_run(run), after, tells, frames })
+        let (store, library) = (&**self.system.store(), self.system.library());
+        let stream = StreamId::of_run(run);
+        Ok(Teller { store, stream, after, tells, frames, library, others: None })
     }
 }
 
@@ -74,13 +84,48 @@ impl Teller<'_> {
             let Ok(page) = self.store.read_stream(&self.stream, self.after, PAGE).await else { return };
             let Some(last) = page.last() else { return };
             let last = last.version;
-            for recorded in page.iter().filter(|recorded| is_told(recorded, self.tells)) {
+            for recorded in &page {
+                if !is_told(recorded, self.tells) || self.is_of_another_plan(recorded).await {
+                    continue;
+                }
                 // Without a listener the run goes on all the same.
                 let _ = self.frames.send(Frame::Event(Box::new(HistoryLine::of(recorded)))).await;
                 self.after = recorded.version;
             }
             self.after = last;
         }
+    }
+}
+
+impl Teller<'_> {
+    /// Whether an event adds a step by a plan in which nothing was assigned to anybody: who does it is told when it starts.
+    async fn is_of_another_plan(&mut self, recorded: &Recorded) -> bool {
+        if &*recorded.event.kind != "step_added" {
+            return false;
+        }
+        let Ok(RunEvent::StepAdded(StepAdded { because: Because::Plan, inside: Some(planner), .. })) =
+            recorded.decode()
+        else {
+            return false;
+        };
+        if self.others.is_none() {
+            self.others = Some(self.without_tasks().await.unwrap_or_default());
+        }
+        self.others.as_ref().is_some_and(|others| others.contains(&planner))
+    }
+
+    /// The steps of the run's workflow whose answer is no plan of tasks; none if that cannot be read.
+    async fn without_tasks(&self) -> Option<BTreeSet<StepId>> {
+        let first = self.store.read_stream(&self.stream, Version(0), 1).await.ok()?;
+        let RunEvent::RunStarted(began) = first.first()?.decode().ok()? else { return None };
+        let (library, hash) = (Arc::clone(self.library), began.definition.hash);
+        let reading = move || {
+            let blobs: &dyn Blobs = &*library;
+            blobs.value::<Definition>(&hash).ok()
+        };
+        let definition = tokio::task::spawn_blocking(reading).await.ok()??;
+        let others = definition.steps.iter().filter(|step| step.plan.is_none());
+        Some(others.map(|step| step.id.clone()).collect())
     }
 }
 

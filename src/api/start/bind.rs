@@ -41,8 +41,10 @@ pub(super) fn agents(
         });
         let bound = match step {
             Some((step, undecided)) => binding.bind(step, named, undecided, config.run.max_fallback_attempts),
-            None if named.role == AgentRole::TakesOver && binding.default_for(named).is_some() => Ok(()),
-            None => binding.find_named(named).map(drop),
+            None => match binding.find_named(named) {
+                Err(problem) if binding.may_lack(named, &problem) => Ok(()),
+                found => found.map(drop),
+            },
         };
         errors.extend(bound.err());
     }
@@ -112,9 +114,9 @@ impl<'a> Binding<'a> {
         fallback_attempts: u32,
     ) -> Result<(), Problem> {
         let placed = |problem| placed(problem, &named.at).step(&named.step);
-        let agent = match (self.find_named(named), self.default_for(named), &mut step.handoffs) {
+        let agent = match (self.find_named(named), &mut step.handoffs) {
             // Nobody stands in for one who might go on: the first one does it all.
-            (Err(problem), Some(_), Some(handoffs)) if named.role == AgentRole::TakesOver => {
+            (Err(problem), Some(handoffs)) if self.may_lack(named, &problem) => {
                 handoffs.retain(|other| other.key() != named.agent.key());
                 let message = format!("{}: nobody can hand over to it", problem.message);
                 self.warnings.push(placed(Problem::new(Code::AgentStandsIn, message)));
@@ -169,6 +171,13 @@ impl<'a> Binding<'a> {
             (found, _) => found,
         };
         found.map_err(|problem| placed(problem, &named.at).step(&named.step))
+    }
+
+    /// Whether a step can do without an agent that it names: one to whom it might be handed over in a chain, and who is not there
+    /// while a default agent is, or whose executor is not.
+    fn may_lack(&self, named: &NamedAgent, problem: &Problem) -> bool {
+        let is_lacking = self.default_for(named).is_some() || problem.code == Code::NotBuilt;
+        named.role == AgentRole::TakesOver && named.or_default && is_lacking
     }
 
     /// The agent that stands in where one is named that is not there. One whose file is broken is there.

@@ -1,7 +1,9 @@
 //! What a team that reaches a goal shares, as JSON: tasks with who does them and how far they are, decisions, and what was asked and
 //! said about tasks that did not get on.
 
-use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::aggregates::run::{Node, Run, RunStatus};
@@ -52,6 +54,24 @@ struct TeamMessage {
     to: AgentName,
     says: String,
     answer: Value,
+}
+
+/// The path of a run's own file beside that of another.
+pub fn beside(path: &Path, run: &str) -> PathBuf {
+    match path.extension().map(|ending| ending.to_string_lossy()) {
+        Some(ending) => path.with_extension(format!("{run}.{ending}")),
+        None => path.with_extension(run),
+    }
+}
+
+/// The run that such a file tells of, if that had not ended when it was written.
+pub fn unfinished(text: &str) -> Option<RunId> {
+    #[derive(Deserialize)]
+    struct Of {
+        run: RunId,
+        status: RunStatus,
+    }
+    serde_json::from_str::<Of>(text).ok().filter(|of| !of.status.has_ended()).map(|of| of.run)
 }
 
 /// What the team of a run shares; none of a run without a plan of tasks.

@@ -2,8 +2,8 @@
 //!
 //! Under `f`, the key of the agent and the time of the offer stands a task that nobody has; under `h`, that key and the end of
 //! the lease one that somebody has. So whoever wants the next of an agent reads a few rows, however many there are. Under `p`, a
-//! run and an attempt stands where the row of that attempt is; under `r` and a run, how many of its tasks are open, and whether it
-//! is paused. They are folded when somebody asks, from where the last fold ended.
+//! run and an attempt stands where the row of that attempt is; under `c` and a command that took a task, the same; under `r` and a
+//! run, how many of its tasks are open, and whether it is paused. They are folded when somebody asks, from where the last fold ended.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::aggregates::run::RunStatus;
 use crate::events::codec::{from_bytes, to_bytes};
 use crate::events::commit::Recorded;
-use crate::events::ids::{AgentName, Fence, RUN_KIND, RunId, StepId, StreamId};
+use crate::events::ids::{AgentName, CommandId, Fence, RUN_KIND, RunId, StepId, StreamId};
 use crate::events::limits::VIEW_KEY_BYTES_MAX;
 use crate::events::run::{Purpose, RunEvent};
 use crate::events::time::Timestamp;
@@ -28,6 +28,7 @@ const FREE: u8 = b'f';
 const HELD: u8 = b'h';
 const PLACE: u8 = b'p';
 const RUN: u8 = b'r';
+const COMMAND: u8 = b'c';
 
 /// How many rows are read at once where all are wanted.
 const ROWS_PAGE: usize = 512;
@@ -67,6 +68,8 @@ pub struct HeldRow {
     pub by: String,
     /// When the lease ends, by the wall clock.
     pub until: Timestamp,
+    /// The command by which they took it.
+    pub command: Option<CommandId>,
     /// How far they said that they are, from 0 to 100.
     pub percent: Option<u8>,
     /// What they said that they are doing.
@@ -165,6 +168,18 @@ impl TasksView {
         Ok(next)
     }
 
+    /// The task that was taken by that command, as long as nobody else has it and it is open.
+    ///
+    /// # Errors
+    /// As for [`TasksView::list`].
+    pub async fn taken_by(&self, command: &CommandId) -> Result<Option<TaskRow>, ViewError> {
+        self.projector.catch_up().await?;
+        let store = self.projector.store();
+        let Some(key) = store.view_row(VIEW, &command_key(command)).await? else { return Ok(None) };
+        let row = store.view_row(VIEW, &key).await?;
+        Ok(row.and_then(|row| from_bytes(&row).ok()))
+    }
+
     async fn is_paused(&self, run: &RunId, known: &mut HashMap<RunId, bool>) -> Result<bool, ViewError> {
         if let Some(paused) = known.get(run) {
             return Ok(*paused);
@@ -200,7 +215,7 @@ impl Projection for TaskRows {
     }
 
     fn shape(&self) -> u32 {
-        1
+        2
     }
 
     fn reads(&self, page: &Page<'_>, rows: &Rows) -> Vec<Vec<u8>> {
@@ -294,10 +309,15 @@ fn fold_one(run: &RunId, recorded: &Recorded, of_run: &mut OfRun, rows: &mut Row
     let row = rows.get(&key).and_then(|row| from_bytes::<TaskRow>(row).ok());
     rows.remove(key);
     let Some(mut row) = row else { return };
+    // Only the newest lease counts, and only while it lasts; who goes on with it sets this anew below.
+    if let Some(command) = row.held.as_ref().and_then(|held| held.command) {
+        rows.remove(command_key(&command));
+    }
     match event {
         RunEvent::TaskTaken(taken) => {
             let (lease, by, until) = (taken.lease, short(&taken.by), taken.until);
-            row.held = Some(HeldRow { lease, by, until, percent: None, text: None });
+            let command = recorded.decision.as_ref().and_then(|decision| decision.id);
+            row.held = Some(HeldRow { lease, by, until, command, percent: None, text: None });
         }
         RunEvent::TaskProgressed(progressed) => {
             if let Some(held) = &mut row.held {
@@ -323,6 +343,9 @@ fn put(place: Vec<u8>, row: &TaskRow, rows: &mut Rows) -> bool {
     match to_bytes(row) {
         Ok(bytes) if key.len() <= VIEW_KEY_BYTES_MAX => {
             rows.set(place, key.clone());
+            if let Some(command) = row.held.as_ref().and_then(|held| held.command) {
+                rows.set(command_key(&command), key.clone());
+            }
             rows.set(key, bytes);
             true
         }
@@ -355,6 +378,10 @@ fn changed(run: &RunId, recorded: &Recorded) -> Option<Vec<u8>> {
     let mut of_attempt = [0; 16];
     hasher.finalize_xof().fill(&mut of_attempt);
     Some([&[PLACE], run.as_str().as_bytes(), &[0], &of_attempt].concat())
+}
+
+fn command_key(command: &CommandId) -> Vec<u8> {
+    [&[COMMAND][..], &command.0].concat()
 }
 
 fn run_key(run: &RunId) -> Vec<u8> {

@@ -307,20 +307,40 @@ impl<'c> Names<'c> {
         for found in braces(text) {
             let Some(meaning) = self.meaning(usize::MAX, found.name) else { continue };
             filled.text(text.get(done..found.begins).unwrap_or_default());
-            filled.expression(&format!("{} | default(none)", self.path(meaning, &found.path)));
+            filled.expression(&self.or_null(meaning, &found.path));
             done = found.ends;
         }
         filled.text(text.get(done..).unwrap_or_default());
         filled.source()
     }
 
+    /// The expression of a variable, and of what is looked up in it, whose value is null wherever on the way something is not there:
+    /// what one subtask lacks takes nothing of the others from the answer.
+    fn or_null(&self, meaning: Meaning<'_>, path: &str) -> String {
+        let (mut expression, named) = match meaning {
+            Meaning::Member(of, name) => (self.path(Meaning::Whole(of), ""), member(name)),
+            Meaning::Input(_) | Meaning::Whole(_) => (self.path(meaning, ""), String::new()),
+        };
+        for part in std::iter::once(named.as_str()).chain(parts(path)).filter(|part| !part.is_empty()) {
+            expression = format!("({expression} | default({{}})){part}");
+        }
+        format!("{expression} | default(none)")
+    }
+
     /// What a run answers where the chain does not say it: what its last subtask answered.
     pub(super) fn last(&self) -> Option<String> {
         let last = self.subtasks.len().checked_sub(1)?;
         let mut filled = Filled::default();
-        filled.expression(&format!("{} | default(none)", self.path(Meaning::Whole(last), "")));
+        filled.expression(&self.or_null(Meaning::Whole(last), ""));
         Some(filled.source())
     }
+}
+
+/// The members that a path looks up one after the other, as an expression writes each.
+fn parts(path: &str) -> impl Iterator<Item = &str> {
+    let begins: Vec<usize> = path.match_indices(['.', '[']).map(|(at, _)| at).collect();
+    let ends: Vec<usize> = begins.iter().skip(1).copied().chain([path.len()]).collect();
+    begins.into_iter().zip(ends).filter_map(|(begins, ends)| path.get(begins..ends))
 }
 
 impl Meaning<'_> {

@@ -125,7 +125,10 @@ fn the_older_form_is_a_workflow() {
     assert_eq!(input["required"], serde_json::json!(["lamps", "outage_id", "seen_by", "weather"]));
     assert_eq!(input["properties"]["lamps"]["examples"], serde_json::json!([["main", "reserve"]]));
     let output = Json::of(parsed.definition.output.as_ref().unwrap()).unwrap().value();
-    assert_eq!(output["level"], "{{ steps.subtask_1.output.severity.level | default(none) }}");
+    assert_eq!(
+        output["level"],
+        "{{ ((steps.subtask_1.output | default({})).severity | default({})).level | default(none) }}"
+    );
     assert_eq!(
         (&output["outage"], &output["closed"]),
         (&"{{ input.outage_id | default(none) }}".into(), &true.into())

@@ -41,12 +41,14 @@ impl Definition {
 }
 
 impl Definition {
-    /// The agents that do or undo its steps, or stand in for those.
+    /// The agents that it names: who do or undo its steps, stand in for those, may be handed one over, and do the tasks of a plan.
     pub fn agents(&self) -> impl Iterator<Item = AgentName> {
         self.steps.iter().flat_map(|step| {
             let undoes = step.compensate.as_ref().and_then(|compensate| compensate.does.agent());
             let stands_in = step.fallback.as_ref().map(|fallback| fallback.agent.clone());
-            step.agent().into_iter().chain(undoes).chain(stands_in)
+            let takes_over = step.handoffs.iter().flatten().cloned();
+            let of_plan = step.plan.iter().flat_map(|plan| plan.agents()).cloned();
+            step.agent().into_iter().chain(undoes).chain(stands_in).chain(takes_over).chain(of_plan)
         })
     }
 }

@@ -1,53 +1,46 @@
-//! Who does a task that is assigned to nobody: whose expertise, name and description share most words with it.
+//! Who does a task that is assigned to nobody: who would be asked if somebody asked for it, by the rules that are built in. What
+//! somebody adds to those is no part of a decision, which would be another one where they are not.
 
-use std::collections::BTreeSet;
+use super::{Candidate, Goal};
+use crate::events::problem::Problem;
+use crate::workflow::routing::{self, Context, Index, Past, Rules};
 
-use super::Candidate;
-
-/// What a shared word counts, by where the agent has it: what is listed as expertise was meant for this.
-const EXPERTISE: u32 = 4;
-const NAME: u32 = 3;
-const DESCRIPTION: u32 = 1;
-
-/// Words that say nothing of what is to be done.
-const EMPTY: [&str; 30] = [
-    "a", "agent", "all", "an", "and", "are", "as", "be", "by", "do", "for", "from", "in", "is", "it", "its",
-    "make", "of", "on", "or", "that", "the", "them", "this", "to", "use", "with", "work", "write", "you",
-];
-
-/// The place of the candidate that fits best; none if no word is shared. Of those that fit alike, the one that has fewest tasks.
-pub(super) fn best(task: &str, candidates: &[Candidate], loads: &[u32]) -> Option<usize> {
-    let task = words(task);
-    let scored = candidates.iter().enumerate().map(|(place, candidate)| (score(&task, candidate), place));
-    let load = |place: usize| loads.get(place).copied().unwrap_or_default();
-    let best = scored.filter(|(score, _)| *score > 0).max_by(|(one, at), (other, other_at)| {
-        one.cmp(other).then(load(*other_at).cmp(&load(*at))).then(other_at.cmp(at))
-    });
-    best.map(|(_, place)| place)
+/// The agents of a plan, ready to be asked about.
+pub(super) struct Fitting<'a> {
+    rules: Rules,
+    agents: Index,
+    candidates: &'a [Candidate],
 }
 
-fn score(task: &BTreeSet<String>, candidate: &Candidate) -> u32 {
-    let expertise = words(&candidate.skills.expertise().join(" "));
-    let (name, description) = (words(candidate.name.as_str()), words(&candidate.skills.description));
-    let counts = |word: &String| {
-        let of = [(&expertise, EXPERTISE), (&name, NAME), (&description, DESCRIPTION)];
-        of.into_iter().find(|(words, _)| words.contains(word)).map_or(0, |(_, counts)| counts)
-    };
-    task.iter().map(counts).sum()
+impl<'a> Fitting<'a> {
+    /// Those to whom tasks of a goal may be assigned.
+    ///
+    /// # Errors
+    /// Never: the rules that are built in are tested.
+    pub(super) fn of(goal: &Goal<'a>) -> Result<Self, Problem> {
+        let rules = Rules::built_in()?;
+        let agents: Vec<_> = goal.candidates.iter().map(described).collect();
+        Ok(Self { agents: Index::of(&rules, &agents), rules, candidates: goal.candidates })
+    }
+
+    /// The place of the candidate that fits best; none if nobody does. Of those that fit alike, the one that has fewest tasks.
+    pub(super) fn best(&self, task: &str, loads: &[u32]) -> Option<usize> {
+        let understood = self.rules.classify(task, &Context::default());
+        let fits = self.agents.rank(&self.rules, task, &understood);
+        let most = fits.first()?.score;
+        let alike = fits.iter().take_while(|fit| fit.score == most);
+        let places = alike.filter_map(|fit| self.candidates.iter().position(|one| one.name == fit.name));
+        places.min_by_key(|place| (loads.get(*place).copied().unwrap_or_default(), *place))
+    }
 }
 
-/// The words of a text, each once, in their simplest form.
-fn words(text: &str) -> BTreeSet<String> {
-    let lower = text.to_lowercase();
-    let words = lower.split(|character: char| !character.is_alphanumeric());
-    let words = words.filter(|word| !word.is_empty() && !EMPTY.contains(word));
-    words.map(|word| stem(word).to_owned()).collect()
-}
-
-/// A word without its commonest English endings. Short words stay as they are.
-fn stem(word: &str) -> &str {
-    const SHORTEST: usize = 4;
-    let ends = ["ing", "ers", "er", "ies", "es", "ed", "s", "y", "e"];
-    let stem = ends.iter().find_map(|end| word.strip_suffix(end).filter(|rest| rest.len() >= SHORTEST));
-    stem.unwrap_or(word)
+/// What an agent says of itself, and nothing of how often it succeeded: that is not a part of the run.
+fn described(candidate: &Candidate) -> routing::Candidate<'_> {
+    routing::Candidate {
+        name: &candidate.name,
+        description: &candidate.skills.description,
+        expertise: candidate.skills.expertise().iter().map(String::as_str).collect(),
+        body: "",
+        past: Past::default(),
+    }
 }

@@ -5,9 +5,10 @@ use std::fmt::Display;
 
 use serde_json::Value;
 
+use super::fit::Fitting;
 use super::{
     DESCRIPTION_CHARS_MAX, Decision, Goal, ID_CHARS_MAX, INTEGRATION, LISTED_CHARS_MAX, LISTED_MAX,
-    PlannedTask, TESTS, TaskPlan, fit, member,
+    PlannedTask, TESTS, TaskPlan, member,
 };
 use crate::events::ids::AgentName;
 use crate::events::json::Json;
@@ -262,9 +263,13 @@ fn assign(drafts: &mut [Draft<'_>], goal: &Goal<'_>, errors: &mut Errors) {
             Err(why) => errors.add(&draft.place, format_args!("it is assigned to {why}")),
         }
     }
-    for draft in drafts.iter_mut().filter(|draft| draft.assigned.is_none()) {
+    let of_nobody = |draft: &&mut Draft<'_>| draft.assigned.is_none();
+    let Some(fit) = drafts.iter().any(|draft| draft.assigned.is_none()).then(|| Fitting::of(goal)) else {
+        return;
+    };
+    for draft in drafts.iter_mut().filter(of_nobody) {
         let task = format!("{} {}", draft.task.description, draft.task.deliverables.join(" "));
-        let fits = fit::best(&task, goal.candidates, &loads);
+        let fits = fit.as_ref().ok().and_then(|fit| fit.best(&task, &loads));
         match fits.and_then(|at| Some((loads.get_mut(at)?, goal.candidates.get(at)?))) {
             Some((load, found)) => {
                 *load += 1;

@@ -74,3 +74,14 @@ fn nobody_can_be_handed_to_who_is_not_there() {
     assert!(checked["warnings"].to_string().contains("nobody can hand over to it"), "{checked}");
     sandbox.json(0, &run(file, "r", given));
 }
+
+#[test]
+fn a_chain_is_run_without_whom_nobody_can_be_handed_to_here() {
+    let sandbox = sandbox();
+    let (file, given, _) = CHAINS[1];
+    sandbox.write(
+        "agents/electrician.md",
+        "---\nname: electrician\ndescription: Finds what is wrong with wires\nexecutor: llm\n---\n",
+    );
+    sandbox.json(0, &run(file, "r", given));
+}

@@ -2,7 +2,6 @@
 //! gone. The next one goes on with the parent only, and all is as if nothing had happened.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use reenact::actors::system::System;
 use reenact::aggregates::run::{Ask, RunStatus, StartRun};
@@ -11,11 +10,9 @@ use reenact::events::run::RunEvent;
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
 use reenact::kernel::Own;
-use reenact::store::fault::{Fault, Faulty};
-use reenact::store::memory::MemoryStore;
 
 use super::children::{self, child, echo, fold, order};
-use super::kit::{Kit, id, on_actix};
+use super::kit::{id, whenever_the_process_ends};
 
 /// A parent, its child, and how both end.
 struct Family {
@@ -62,43 +59,23 @@ fn a_crash_at_any_commit_does_not_lose_that_both_are_cancelled() {
 }
 
 fn survive(family: &Family) {
-    for fault in [Fault::BeforeStoring, Fault::AfterStoring] {
-        let mut nth = 1;
-        while crash_at(family, nth, fault) {
-            nth += 1;
-        }
-        assert!(nth > 6, "it crashed {nth} times only");
-    }
-}
-
-/// Whether there was such a commit.
-fn crash_at(family: &Family, nth: u64, fault: Fault) -> bool {
-    let mut reached = false;
-    on_actix(async {
-        let store = Arc::new(Faulty::new(MemoryStore::new()).staying_open());
-        let kit = Kit { store: Arc::clone(&store) as _, ..Kit::new() };
+    whenever_the_process_ends(6, async |ending| {
+        let kit = ending.kit();
         echo(&kit);
         kit.functions.register("fail", |_: FunctionCall| async {
             Err::<(), _>(Failure::new(Code::FunctionFailed, "no").class(Class::Validation))
         });
-        store.fail_append(nth, fault);
-        let first = kit.start();
-        reached = see(family, &first).await.is_err();
-        drop(first.shut_down(std::future::ready(())).await);
-        store.mend();
-        let second = kit.start();
-        see(family, &second).await.unwrap();
+        let second = ending.survived(&kit, async |system| see(family, system).await).await;
         let ends = (fold(&second, &id("p")).await.status(), fold(&second, &child()).await.status());
-        assert_eq!(ends, family.ends, "{nth} {fault:?}");
+        assert_eq!(ends, family.ends, "{ending}");
         let mut counts = BTreeMap::new();
         for (_, event) in kit.events(&child()).await {
             *counts.entry(word(&event)).or_insert(0) += 1;
         }
         for (word, count) in family.counts {
-            assert_eq!(counts.get(word).unwrap_or(&0), count, "{word}: {nth} {fault:?}");
+            assert_eq!(counts.get(word).unwrap_or(&0), count, "{word}: {ending}");
         }
     });
-    reached
 }
 
 /// Sees the parent to its end.

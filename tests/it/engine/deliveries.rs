@@ -18,11 +18,10 @@ use reenact::executors::function::message::{Handlers, Message, MessageCall};
 use reenact::executors::function::mind::{MindCall, Remembering};
 use reenact::executors::function::outgoing::Outgoing;
 use reenact::executors::{AgentDefinition, ExecutorKind};
-use reenact::store::fault::Fault;
 use serde::{Deserialize, Serialize};
 
 use super::children::fold;
-use super::kit::{Kit, faulty, id, on_actix, start_of};
+use super::kit::{Kit, id, start_of, whenever_the_process_ends};
 
 #[derive(Clone, Serialize, Deserialize)]
 struct Count(u64);
@@ -78,56 +77,37 @@ async fn runs(system: &reenact::actors::system::System, start: &StartRun) -> Res
 
 #[test]
 fn an_answer_crosses_agents_and_what_they_write_is_written_once_whenever_the_process_ends() {
-    for fault in [Fault::BeforeStoring, Fault::AfterStoring] {
-        let mut nth = 1;
-        while is_counted_once_though_it_ends_at(nth, fault) {
-            nth += 1;
-        }
-        assert!(nth > 6, "it ended {nth} times only");
-    }
-}
-
-/// Whether there was such a commit.
-fn is_counted_once_though_it_ends_at(nth: u64, fault: Fault) -> bool {
-    let mut reached = false;
-    on_actix(async {
-        let (store, handled) = (Arc::new(faulty()), Arc::new(AtomicUsize::new(0)));
-        let (kit, start) = kit_of(Arc::clone(&store) as _, &handled);
-        let first = kit.start();
-        store.fail_append(nth, fault);
-        reached = runs(&first, &start).await.is_err();
-        drop(first.shut_down(std::future::ready(())).await);
-        store.mend();
-        let second = kit.start();
-        runs(&second, &start).await.unwrap();
+    whenever_the_process_ends(6, async |ending| {
+        let handled = Arc::new(AtomicUsize::new(0));
+        let (kit, start) = kit_of(Arc::clone(&ending.store) as _, &handled);
+        let second = ending.survived(&kit, async |system| runs(system, &start).await).await;
         let state = fold(&second, &id("a")).await;
-        assert_eq!(state.status(), RunStatus::Completed, "{nth} {fault:?}");
+        assert_eq!(state.status(), RunStatus::Completed, "{ending}");
         let events = kit.events(&id("a")).await;
         let count = |kind: &str| events.iter().filter(|(_, event)| event.kind() == kind).count();
         // A step that was lost while it asked asks once more, as another message.
         let asked = 2 + count("attempt_lost");
-        assert!(count("context_changed") <= asked, "{nth} {fault:?}");
-        assert!(count("context_changed") >= 2, "{nth} {fault:?}");
-        assert_eq!(count("step_completed"), 2, "{nth} {fault:?}");
+        assert!(count("context_changed") <= asked, "{ending}");
+        assert!(count("context_changed") >= 2, "{ending}");
+        assert_eq!(count("step_completed"), 2, "{ending}");
         assert!(handled.load(Ordering::SeqCst) >= count("context_changed"));
         // Each message that the mind took in it took in once, whoever heard of it.
-        let mind = load::<Mind>(&*store, &StreamId::new("mind", "doubler")).await.unwrap().0;
+        let mind = load::<Mind>(&*ending.store, &StreamId::new("mind", "doubler")).await.unwrap().0;
         let memory = mind.memory().values().next().unwrap();
-        assert_eq!(memory.last.0, mind.count(), "{nth} {fault:?}");
+        assert_eq!(memory.last.0, mind.count(), "{ending}");
         let sent = events.iter().filter(|(_, event)| match event {
             RunEvent::MessageSent(sent) => sent.receivers.iter().any(|name| name.as_str() == "doubler"),
             _ => false,
         });
-        assert!(mind.count() <= sent.count() as u64, "{nth} {fault:?}");
+        assert!(mind.count() <= sent.count() as u64, "{ending}");
         // What the run was answered is what the mind knows to have answered.
         for (_, event) in &events {
             let RunEvent::MessageSent(sent) = event else { continue };
             if sent.from.as_str() == "doubler" {
                 let known = mind.taken(&format!("a/{}", sent.causation.unwrap())).unwrap();
-                assert_eq!(known.answer, sent.body, "{nth} {fault:?}");
+                assert_eq!(known.answer, sent.body, "{ending}");
             }
         }
         second.shut_down(std::future::ready(())).await.unwrap();
     });
-    reached
 }

@@ -1,6 +1,8 @@
 //! An engine in the hands of a test.
 
-use std::future::Future;
+use std::cell::Cell;
+use std::fmt;
+use std::future::{Future, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -20,7 +22,7 @@ use reenact::events::time::Timestamp;
 use reenact::executors::function::{FunctionCall, Functions};
 use reenact::executors::{AgentDefinition, Executors, Failure};
 use reenact::store::EventStore;
-use reenact::store::fault::Faulty;
+use reenact::store::fault::{Fault, Faulty};
 use reenact::store::memory::MemoryStore;
 use reenact::workflow::parse::{Known, parse};
 use tokio::sync::Semaphore;
@@ -49,6 +51,59 @@ fn within(time: Duration, test: impl Future<Output = ()>) {
 /// A store in memory that fails and waits as it is told, and outlives the engine that closes it.
 pub(super) fn faulty() -> Faulty<MemoryStore> {
     Faulty::new(MemoryStore::new()).staying_open()
+}
+
+/// Lets a process end with each commit in turn, before that is stored and behind it, and another go on. The story sees runs through
+/// with [`Ending::survived`] and says what must hold then. Fails if it ended so often only or less.
+pub(super) fn whenever_the_process_ends(least: u64, story: impl AsyncFn(&Ending)) {
+    for fault in [Fault::BeforeStoring, Fault::AfterStoring] {
+        let mut nth = 1;
+        while {
+            let ending = Ending { store: Arc::new(faulty()), nth, fault, reached: Cell::new(false) };
+            on_actix(story(&ending));
+            ending.reached.get()
+        } {
+            nth += 1;
+        }
+        assert!(nth > least, "it ended {nth} times only");
+    }
+}
+
+/// A process that ends with a certain commit, unless there are fewer.
+pub(super) struct Ending {
+    pub(super) store: Arc<Faulty<MemoryStore>>,
+    nth: u64,
+    fault: Fault,
+    reached: Cell<bool>,
+}
+
+impl Ending {
+    /// An engine on its store.
+    pub(super) fn kit(&self) -> Kit {
+        Kit { store: Arc::clone(&self.store) as _, ..Kit::new() }
+    }
+
+    /// The engine that took over when the first had ended, and has seen the same through.
+    pub(super) async fn survived(
+        &self,
+        kit: &Kit,
+        see: impl AsyncFn(&System) -> Result<(), Problem>,
+    ) -> System {
+        let first = kit.start();
+        self.store.fail_append(self.nth, self.fault);
+        self.reached.set(see(&first).await.is_err());
+        drop(first.shut_down(ready(())).await);
+        self.store.mend();
+        let second = kit.start();
+        see(&second).await.unwrap();
+        second
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it ended at commit {} {:?}", self.nth, self.fault)
+    }
 }
 
 /// What an engine is made of. Each part may be replaced before it starts.

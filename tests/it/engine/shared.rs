@@ -14,12 +14,11 @@ use reenact::events::problem::Problem;
 use reenact::events::run::RunEvent;
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
-use reenact::store::fault::Fault;
 use reenact::workflow::parse::{Known, parse};
 use serde_json::{Value, json};
 
 use super::children::fold;
-use super::kit::{Kit, faulty, id, on_actix, start_of};
+use super::kit::{Kit, id, on_actix, start_of, whenever_the_process_ends};
 
 /// Each adds one to what it has read, and writes that only if nobody else has written meanwhile.
 const LOCKED: &str = "contexts: {t: team}\nsteps: [{id: add, agent: add, locks: [t/count, team/again], \
@@ -99,44 +98,24 @@ fn what_a_step_reads_and_writes_under_a_lock_is_recorded_in_order() {
 /// find its own value in its way.
 #[test]
 fn no_run_adds_twice_or_not_at_all_whenever_the_process_ends() {
-    for fault in [Fault::BeforeStoring, Fault::AfterStoring] {
-        let mut nth = 1;
-        while all_add_though_it_ends_at(nth, fault) {
-            nth += 1;
-        }
-        assert!(nth > 20, "it ended {nth} times only");
-    }
-}
-
-/// Whether there was such a commit.
-fn all_add_though_it_ends_at(nth: u64, fault: Fault) -> bool {
-    let mut reached = false;
-    on_actix(async {
-        let store = Arc::new(faulty());
-        let kit = Kit { store: Arc::clone(&store) as _, ..Kit::new() };
+    whenever_the_process_ends(20, async |ending| {
+        let kit = ending.kit();
         adds(&kit);
-        let first = kit.start();
-        store.fail_append(nth, fault);
-        reached = all_add(&first).await.is_err();
-        drop(first.shut_down(std::future::ready(())).await);
-        store.mend();
-        let second = kit.start();
-        all_add(&second).await.unwrap();
+        let second = ending.survived(&kit, all_add).await;
         until(&kit, &second, |team| team["locks"] == json!({})).await;
         let team = team(&second).await;
-        assert_eq!(team["keys"]["n"]["last"], 2, "{nth} {fault:?}: {team}");
+        assert_eq!(team["keys"]["n"]["last"], 2, "{ending}: {team}");
         for run in ["a", "b"].map(id) {
-            assert_eq!(fold(&second, &run).await.status(), RunStatus::Completed, "{nth} {fault:?}");
+            assert_eq!(fold(&second, &run).await.status(), RunStatus::Completed, "{ending}");
             let count = |kind: &'static str| {
                 let events = kit.events(&run);
                 async move { events.await.iter().filter(|(_, event)| event.kind() == kind).count() }
             };
-            assert_eq!(count("step_completed").await, 1, "{nth} {fault:?}");
-            assert_eq!(count("attempt_failed").await, 0, "{nth} {fault:?}");
+            assert_eq!(count("step_completed").await, 1, "{ending}");
+            assert_eq!(count("attempt_failed").await, 0, "{ending}");
         }
         second.shut_down(std::future::ready(())).await.unwrap();
     });
-    reached
 }
 
 /// Sees both runs through.

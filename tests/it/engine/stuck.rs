@@ -1,7 +1,5 @@
 //! A manager is asked about an agent that is stuck, and the process ends with every commit in turn.
 
-use std::sync::Arc;
-
 use reenact::actors::system::System;
 use reenact::aggregates::run::{RunStatus, StartRun};
 use reenact::events::ids::AgentName;
@@ -10,12 +8,10 @@ use reenact::events::problem::Problem;
 use reenact::events::run::{RunEvent, StuckLimits};
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
-use reenact::store::fault::{Fault, Faulty};
-use reenact::store::memory::MemoryStore;
 use serde_json::json;
 
 use super::children::fold;
-use super::kit::{Kit, id, on_actix, start_of};
+use super::kit::{id, start_of, whenever_the_process_ends};
 
 fn start() -> StartRun {
     let agents = ["writer", "boss"].map(|name| {
@@ -33,40 +29,20 @@ fn start() -> StartRun {
 
 #[test]
 fn whenever_the_process_ends_a_manager_is_asked_once_and_heard() {
-    for fault in [Fault::BeforeStoring, Fault::AfterStoring] {
-        let mut nth = 1;
-        while is_heard_though_it_ends_at(nth, fault) {
-            nth += 1;
-        }
-        assert!(nth > 5, "it ended {nth} times only");
-    }
-}
-
-/// Whether there was such a commit.
-fn is_heard_though_it_ends_at(nth: u64, fault: Fault) -> bool {
-    let mut reached = false;
-    on_actix(async {
-        let store = Arc::new(Faulty::new(MemoryStore::new()).staying_open());
-        let kit = Kit { store: Arc::clone(&store) as _, ..Kit::new() };
+    whenever_the_process_ends(5, async |ending| {
+        let kit = ending.kit();
         kit.functions.register("writer", |call: FunctionCall| async move {
             let is_told = call.task.work.prompt.is_some_and(|prompt| prompt.contains("the other way"));
             Ok::<_, Failure>(json!({"done": is_told}))
         });
         kit.functions.register("boss", |_: FunctionCall| async { Ok::<_, Failure>("the other way") });
-        store.fail_append(nth, fault);
-        let first = kit.start();
-        reached = see(&first).await.is_err();
-        drop(first.shut_down(std::future::ready(())).await);
-        store.mend();
-        let second = kit.start();
-        see(&second).await.unwrap();
-        assert_eq!(fold(&second, &id("r")).await.status(), RunStatus::Completed, "{nth} {fault:?}");
+        let second = ending.survived(&kit, see).await;
+        assert_eq!(fold(&second, &id("r")).await.status(), RunStatus::Completed, "{ending}");
         let events = kit.events(&id("r")).await;
         let count = |fits: fn(&RunEvent) -> bool| events.iter().filter(|(_, event)| fits(event)).count();
-        assert_eq!(count(|event| matches!(event, RunEvent::Escalated(_))), 1, "{nth} {fault:?}");
-        assert_eq!(count(|event| matches!(event, RunEvent::StepCompleted(_))), 4, "{nth} {fault:?}");
+        assert_eq!(count(|event| matches!(event, RunEvent::Escalated(_))), 1, "{ending}");
+        assert_eq!(count(|event| matches!(event, RunEvent::StepCompleted(_))), 4, "{ending}");
     });
-    reached
 }
 
 async fn see(system: &System) -> Result<(), Problem> {

@@ -44,7 +44,7 @@ fn shell(sandbox: &Sandbox, command: &str) -> String {
 
 /// A line without what is new each time: times, ids, places, and how long people let a run wait, which goes unsaid where it
 /// was no longer than a test takes.
-fn plain(line: &str) -> String {
+pub(super) fn plain(line: &str) -> String {
     let waited = line.split_once(" (waited ");
     let waited = waited.and_then(|(before, behind)| Some([before, behind.split_once(')')?.1].concat()));
     let line = waited.as_deref().unwrap_or(line);

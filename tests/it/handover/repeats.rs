@@ -19,7 +19,7 @@ fn swallow_the_answer(listener: &UnixListener, holder: UnixStream, then: impl Fn
         let mut question = String::new();
         questions.read_line(&mut question).unwrap();
         (&holder).write_all(question.as_bytes()).unwrap();
-        let is_wanted = question.contains("\"control\"");
+        let is_wanted = question.contains("\"control\"") || question.contains("\"next\"");
         loop {
             let mut line = String::new();
             frames.read_line(&mut line).unwrap();
@@ -63,6 +63,43 @@ fn what_a_person_wants_is_one_also_where_the_answer_was_lost() {
         assert!(lost["response"]["recorded"].is_object(), "{lost}");
         assert_eq!(sandbox.count("asks", "approval_granted", None), 1);
         assert_eq!(sandbox.reenact(&approve).code(), Some(2), "whoever asks anew is refused");
+        open(&sandbox, "holder");
+        if let Some(holder) = holder {
+            assert_eq!(holder.wait().code(), Some(0));
+        }
+    }
+}
+
+/// Somebody takes a task, and the answer that says which is lost with its holder: asked again, it is the same one. Without that it
+/// would be nobody's until its lease is over.
+#[test]
+fn a_task_is_taken_once_also_where_the_answer_was_lost() {
+    for is_killed in [false, true] {
+        let sandbox = Sandbox::new();
+        sandbox.write("agents/clerk.md", "---\nname: clerk\ndescription: x\nexecutor: external\n---\n");
+        let file = "name: two\nsteps: [{id: all, agent: clerk, for_each: [1, 2], with: {n: '{{ item }}'}}]\n";
+        sandbox.write("two.yaml", file);
+        sandbox.json(4, &["run", "two.yaml", "--id", "two"]);
+        let mut holder = Some(start_gated(&sandbox, "holder"));
+        let (socket, moved) = (sandbox.data().join("control.sock"), sandbox.data().join("control.moved"));
+        fs::rename(&socket, &moved).unwrap();
+        let listener = UnixListener::bind(&socket).unwrap();
+        fs::set_permissions(&socket, Permissions::from_mode(0o600)).unwrap();
+        let client = sandbox.spawn(&["--json", "tasks", "next", "--agent", "clerk", "--by", "ada"]);
+        let lost = swallow_the_answer(&listener, UnixStream::connect(&moved).unwrap(), || {
+            fs::rename(&moved, &socket).unwrap();
+            if is_killed {
+                holder.take().unwrap().kill();
+            }
+        });
+        let ended = client.wait();
+        assert_eq!(ended.code(), Some(0), "killed: {is_killed}: {ended}");
+        let (given, lost) = (ended.json(), &lost["response"]["task_taken"]["task"]);
+        assert_eq!((&given["id"], &given["input"]), (&lost["id"], &lost["input"]), "{given} {lost}");
+        assert_eq!(sandbox.count("two", "task_taken", None), 1);
+        // Who asks anew gets another.
+        let other = sandbox.json(0, &["tasks", "next", "--agent", "clerk", "--by", "ada"]);
+        assert_ne!(given["step"], other["step"]);
         open(&sandbox, "holder");
         if let Some(holder) = holder {
             assert_eq!(holder.wait().code(), Some(0));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{Sandbox, wait_until};
 
 #[test]
-fn what_a_program_writes_others_read_in_expressions_and_in_their_documents() {
+fn orch_006_what_a_program_writes_others_read_in_expressions_and_in_their_documents() {
     let sandbox = Sandbox::new();
     sandbox.write("agents/reader.md", "---\nname: reader\ndescription: Reads\ncommand: [cat]\n---\n");
     sandbox.write(
@@ -42,7 +42,7 @@ output: "{{ context.owner.since }}"
 }
 
 #[test]
-fn who_writes_what_another_has_written_meanwhile_reads_it_again() {
+fn orch_006_who_writes_what_another_has_written_meanwhile_reads_it_again() {
     let sandbox = Sandbox::new();
     // Each counts up by one what it has read, when both have read it.
     let count = r#"
@@ -95,7 +95,7 @@ fn what_cannot_be_written_fails_its_step_and_nothing_is_written() {
 }
 
 #[test]
-fn an_attempt_that_dies_with_its_process_has_written_nothing() {
+fn orch_006_an_attempt_that_dies_with_its_process_has_written_nothing() {
     let sandbox = Sandbox::new();
     sandbox.write(
         "w.yaml",

@@ -118,7 +118,7 @@ steps:
 "#;
 
 #[test]
-fn attempts_that_hold_one_lock_are_never_inside_together() {
+fn orch_006_attempts_that_hold_one_lock_are_never_inside_together() {
     let sandbox = Sandbox::new();
     sandbox.write("alone.yaml", ALONE);
     let runs: Vec<_> = (0..5)

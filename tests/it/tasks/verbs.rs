@@ -210,3 +210,20 @@ fn tasks_are_shown_where_runs_are() {
     sandbox.write("l.yaml", file);
     assert_eq!(code(&sandbox.reenact(&["--json", "run", "l.yaml"])), "RE-1112");
 }
+
+/// Whoever takes a task does it by what is printed: nothing of that is cut, however long it is, and nothing of it acts on a terminal.
+#[test]
+fn what_is_printed_of_a_task_is_whole() {
+    let sandbox = sandbox();
+    let long = "word ".repeat(60);
+    let file = format!(
+        "steps:\n  - id: look\n    agent: reviewer\n    prompt: \"{long}end\\n\\n  - indented \\e[2J line\"\n    with: {{note: \"{long}\"}}\n    schema: {{type: object, description: \"{long}\"}}\n"
+    );
+    sandbox.write("long.yaml", file);
+    sandbox.json(4, &["run", "long.yaml", "--id", "r"]);
+    let shown = sandbox.reenact(&["tasks", "next", "--agent", "reviewer"]);
+    assert_eq!(shown.code(), Some(0), "{shown}");
+    assert!(shown.stdout.contains(&format!("\n{long}end\n\n  - indented ")), "{shown}");
+    assert_eq!(shown.stdout.matches(long.trim_end()).count(), 3, "{shown}");
+    assert!(!shown.stdout.contains(['\u{1b}', '…']), "{shown}");
+}

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::{Sandbox, copy_folder};
 
 /// The chain of a run, or of a step of it. Every link is an event of the run that it names.
-fn chain(sandbox: &Sandbox, asked: &[&str]) -> Vec<Value> {
+pub(super) fn chain(sandbox: &Sandbox, asked: &[&str]) -> Vec<Value> {
     let why = sandbox.json(0, &[&["why"], asked].concat());
     let chain = why["chain"].as_array().unwrap().clone();
     assert!(!chain.is_empty(), "{why}");
@@ -25,11 +25,11 @@ fn chain(sandbox: &Sandbox, asked: &[&str]) -> Vec<Value> {
     chain
 }
 
-fn kinds(chain: &[Value]) -> Vec<&str> {
+pub(super) fn kinds(chain: &[Value]) -> Vec<&str> {
     chain.iter().map(|link| link["type"].as_str().unwrap()).collect()
 }
 
-fn says<'a>(chain: &'a [Value], kind: &str) -> &'a str {
+pub(super) fn says<'a>(chain: &'a [Value], kind: &str) -> &'a str {
     let link =
         chain.iter().find(|link| link["type"] == kind).unwrap_or_else(|| panic!("no {kind}: {chain:#?}"));
     link["says"].as_str().unwrap()

@@ -35,13 +35,13 @@ pub(super) fn of_run(past: &Past<'_>) -> Vec<Want> {
     wants
 }
 
-/// What people are asked, which signals and agents are waited for, and which runs that wait themselves.
+/// What people are asked, which tasks, signals and agents are waited for, and which runs that wait themselves.
 fn waits(run: &Run) -> Vec<Want> {
     let people = run.people().open.iter().cloned().map(Want::Asked);
     let agents = run.awaited_agents().keys().cloned().map(Want::AgentPaused);
     let steps = run.nodes().iter().filter(|node| {
         let child_rests = node.child.as_ref().is_some_and(|child| child.rests);
-        matches!(node.doing.phase, StepPhase::Awaiting(_)) || child_rests
+        matches!(node.doing.phase, StepPhase::Awaiting(_)) || child_rests || node.task.is_some()
     });
     let steps = steps.map(|node| Want::Newest(node.id().clone()));
     people.chain(agents).chain(steps).take(BESIDE_MAX).collect()

@@ -43,8 +43,10 @@ pub(super) fn causes(past: &Past<'_>, event: &RunEvent, is_asked_about: bool) ->
             made.chain(routed(past, &done.step)).collect()
         }
         RunEvent::StepCompensated(undone) => {
-            let began = Want::Began(undone.step.clone(), Purpose::Compensate);
-            std::iter::once(began).chain(handled(&undone.step, Purpose::Compensate, undone.attempt)).collect()
+            let (step, purpose) = (&undone.step, Purpose::Compensate);
+            let began = std::iter::once(Want::Began(step.clone(), purpose));
+            let by_whom = taken(past, step, purpose, undone.attempt);
+            began.chain(by_whom).chain(handled(step, purpose, undone.attempt)).collect()
         }
         RunEvent::CompensationFailed(failed) => {
             vec![Want::Tried(failed.step.clone(), Purpose::Compensate), Want::Opened(failed.step.clone())]
@@ -58,6 +60,14 @@ pub(super) fn causes(past: &Past<'_>, event: &RunEvent, is_asked_about: bool) ->
         RunEvent::AttemptStarted(began) => attempt_began(past, began),
         RunEvent::HandoffDeclared(told) => vec![Want::Began(told.step.clone(), Purpose::Do)],
         RunEvent::Escalated(asked) => vec![Want::Tried(asked.step.clone(), Purpose::Do)],
+        RunEvent::RepairAsked(asked) => vec![Want::Tried(asked.step.clone(), Purpose::Do)],
+        RunEvent::TaskOffered(task) => vec![Want::Began(task.step.clone(), task.purpose)],
+        RunEvent::TaskTaken(task) => {
+            let (step, purpose) = (task.step.clone(), task.purpose);
+            vec![Want::Lapsed(step.clone(), purpose, task.attempt), Want::Began(step, purpose)]
+        }
+        RunEvent::TaskProgressed(task) => vec![Want::Taken(task.step.clone(), task.purpose, task.attempt)],
+        RunEvent::TaskLapsed(task) => vec![Want::Taken(task.step.clone(), task.purpose, task.attempt)],
         RunEvent::ContextChanged(changed) => vec![Want::Began(changed.step.clone(), changed.purpose)],
         RunEvent::MessageHandled(handled) => vec![Want::Message(handled.number)],
         RunEvent::MessageSent(sent) => {
@@ -216,10 +226,20 @@ fn step_completed(past: &Past<'_>, done: &StepCompleted, is_asked_about: bool) -
         StepKind::Sleep | StepKind::AskOfPhase => Vec::new(),
     };
     wants.extend(handled(step, Purpose::Do, done.attempt));
+    wants.extend(taken(past, step, Purpose::Do, done.attempt));
     if node.fallback.is_some() {
         wants.push(Want::FellBack(step.clone()));
     }
     wants
+}
+
+/// Who took an attempt that may have been handed out, and who had it before for too long.
+fn taken(past: &Past<'_>, step: &StepId, purpose: Purpose, attempt: u32) -> Vec<Want> {
+    let hands_out = past.run.about().is_some_and(|about| !about.started.external.is_empty());
+    if !hands_out || attempt == 0 {
+        return Vec::new();
+    }
+    vec![Want::Taken(step.clone(), purpose, attempt), Want::Lapsed(step.clone(), purpose, attempt)]
 }
 
 /// The messages that an attempt handled.
@@ -240,6 +260,7 @@ fn attempt_failed(past: &Past<'_>, failed: &AttemptFailed) -> Vec<Want> {
         }
         false => tries(step, *purpose, *attempt),
     };
+    wants.extend(taken(past, step, *purpose, *attempt));
     if *purpose == Purpose::Do && node.is_some_and(|node| node.fallback.is_some()) {
         wants.push(Want::FellBack(step.clone()));
     }
@@ -260,6 +281,9 @@ fn attempt_began(past: &Past<'_>, began: &AttemptStarted) -> Vec<Want> {
     }
     if past.work(&began.input).is_some_and(|work| work.guidance.is_some()) {
         wants.extend(past.run.guided_by(&began.step).cloned().map(Want::Made));
+    }
+    if past.work(&began.input).is_some_and(|work| work.repair.is_some()) {
+        wants.push(Want::Mended(began.step.clone()));
     }
     wants.extend(routed(past, &began.step));
     wants

@@ -1,5 +1,7 @@
 //! An event in a sentence.
 
+mod outside;
+
 use std::fmt::Write;
 
 use super::past::{Past, Used, has_failed};
@@ -8,9 +10,9 @@ use crate::events::ids::{AgentName, KeyVersion, StepId, TimerId};
 use crate::events::json::Payload;
 use crate::events::problem::Code;
 use crate::events::run::{
-    ApprovalRequested, AttemptStarted, Because, ChildEnded, ContextChanged, Gate, Handling, MessageGiven,
-    MessageHandled, MessageSent, Purpose, RequestRouted, Resolution, RollbackCause, RunEvent, RunStarted,
-    SkipReason, StepAdded, StepCompleted, StepFailed, StepKind, StepSkipped,
+    AttemptStarted, Because, ChildEnded, ContextChanged, Handling, MessageGiven, MessageHandled, MessageSent,
+    Purpose, RequestRouted, Resolution, RollbackCause, RunEvent, RunStarted, SkipReason, StepAdded,
+    StepCompleted, StepFailed, StepKind, StepSkipped,
 };
 use crate::events::text::{shortened, shortened_lines};
 use crate::events::time::{Timestamp, format_duration};
@@ -62,7 +64,9 @@ pub(super) fn says(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<
         RunEvent::ContextAwaited(_) | RunEvent::ContextRead(_) | RunEvent::LockRequested(_) => {
             shared(past, event, at)
         }
-        RunEvent::HandoffDeclared(_) | RunEvent::Escalated(_) => to_another(past, event),
+        RunEvent::HandoffDeclared(_) | RunEvent::Escalated(_) | RunEvent::RepairAsked(_) => {
+            to_another(past, event)
+        }
         RunEvent::MessageSent(_) | RunEvent::MessageGiven(_) | RunEvent::MessageHandled(_) => {
             of_messages(past, event)
         }
@@ -76,7 +80,23 @@ pub(super) fn says(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<
         RunEvent::ApprovalRequested(_)
         | RunEvent::ApprovalGranted(_)
         | RunEvent::ApprovalRefused(_)
-        | RunEvent::ApprovalExpired(_) => people(past, event, at),
+        | RunEvent::ApprovalExpired(_) => outside::people(past, event, at),
+        RunEvent::TaskOffered(_)
+        | RunEvent::TaskTaken(_)
+        | RunEvent::TaskProgressed(_)
+        | RunEvent::TaskLapsed(_) => outside::of_task(event, at),
+        RunEvent::CompensationStarted(_)
+        | RunEvent::StepCompensated(_)
+        | RunEvent::CompensationFailed(_)
+        | RunEvent::CompensationResolved(_) => undone(past, event),
+        _ => (None, of_the_run(past, event)),
+    }
+}
+
+/// What became of undoing a step.
+fn undone(past: &Past<'_>, event: &RunEvent) -> (Option<StepId>, String) {
+    let of = |step: &StepId, says: String| (Some(step.clone()), says);
+    match event {
         RunEvent::CompensationStarted(opened) => of(
             &opened.step,
             format!("it was the turn of `{}` to be undone, by {}", opened.step, opened.agent),
@@ -140,7 +160,7 @@ fn of_messages(past: &Past<'_>, event: &RunEvent) -> (Option<StepId>, String) {
     }
 }
 
-/// An agent hands over, or is stuck and another is asked.
+/// An agent hands over, is stuck and another is asked, or is asked once more itself.
 fn to_another(past: &Past<'_>, event: &RunEvent) -> (Option<StepId>, String) {
     match event {
         RunEvent::HandoffDeclared(told) => {
@@ -151,6 +171,10 @@ fn to_another(past: &Past<'_>, event: &RunEvent) -> (Option<StepId>, String) {
         RunEvent::Escalated(asked) => {
             let (step, to, seen) = (&asked.step, &asked.to, message(&asked.seen));
             (Some(step.clone()), format!("{to} was asked about `{step}`, which is stuck: {seen}"))
+        }
+        RunEvent::RepairAsked(asked) => {
+            let (step, refused) = (&asked.step, message(&asked.refused));
+            (Some(step.clone()), format!("`{step}` was asked to mend its plan: {refused}"))
         }
         _ => (None, of_the_run(past, event)),
     }
@@ -269,43 +293,6 @@ pub(super) fn count_earlier(says: &mut String, event: &RunEvent, count: u32) {
     };
     *says =
         format!("{before} (before it {count} {others}; the first: {})", shortened(&last, VALUE_CHARS_MAX));
-}
-
-fn people(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<StepId>, String) {
-    let step = |request| past.request(request).map(|request| request.asked.step.clone());
-    let named =
-        |step: &Option<StepId>| step.as_ref().map_or("a request".to_owned(), |step| format!("`{step}`"));
-    match event {
-        RunEvent::ApprovalRequested(asked) => (Some(asked.step.clone()), asked_for(asked, at)),
-        RunEvent::ApprovalGranted(granted) => {
-            let step = step(&granted.request);
-            let changed =
-                granted.edits.as_ref().map(|edits| format!(", changed with {}", value(past, edits)));
-            let (changed, note) = (changed.unwrap_or_default(), because(granted.note.as_deref()));
-            let says = format!("{} granted {}{changed}{note}", granted.by, named(&step));
-            (step, says)
-        }
-        RunEvent::ApprovalRefused(refused) => {
-            let step = step(&refused.request);
-            let says = format!("{} refused {}: {}", refused.by, named(&step), message(&refused.note));
-            (step, says)
-        }
-        RunEvent::ApprovalExpired(expired) => {
-            let step = step(&expired.request);
-            let says = format!("nobody answered the request for {} in time", named(&step));
-            (step, says)
-        }
-        _ => (None, String::new()),
-    }
-}
-
-fn asked_for(asked: &ApprovalRequested, at: Timestamp) -> String {
-    let what = match asked.gate {
-        Gate::Before => "whether it may start",
-        Gate::After => "about what it answered",
-    };
-    let who = if asked.approvers.is_empty() { "people".to_owned() } else { asked.approvers.join(" or ") };
-    format!("{who} were asked about `{}`, {what}, since {}{}", asked.step, moment(at), until(asked.expires))
 }
 
 /// What was decided about a request, and for whom.

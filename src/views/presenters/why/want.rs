@@ -52,6 +52,12 @@ pub(super) enum Want {
     Routed,
     /// A manager was asked about a step.
     Escalated(StepId),
+    /// Who made a plan was asked to mend it.
+    Mended(StepId),
+    /// Somebody took the task that an attempt is.
+    Taken(StepId, Purpose, u32),
+    /// Somebody had that task for too long.
+    Lapsed(StepId, Purpose, u32),
     /// An attempt handled a message that it was given.
     Handled(StepId, Purpose, u32),
     /// Somebody sent a message.
@@ -131,6 +137,9 @@ impl Want {
             Self::Locked(_) => kind == "lock_requested",
             Self::HandedOver(_) => kind == "handoff_declared",
             Self::Escalated(_) => kind == "escalated",
+            Self::Mended(_) => kind == "repair_asked",
+            Self::Taken(..) => matches!(kind, "task_taken" | "attempt_started"),
+            Self::Lapsed(..) => matches!(kind, "task_lapsed" | "attempt_started"),
             Self::Handled(..) => matches!(kind, "message_handled" | "attempt_started"),
             Self::Message(_) => kind == "message_sent",
             Self::Stopped(_) => {
@@ -159,6 +168,9 @@ impl Want {
             | Self::FellBack(step)
             | Self::HandedOver(step)
             | Self::Escalated(step)
+            | Self::Mended(step)
+            | Self::Taken(step, ..)
+            | Self::Lapsed(step, ..)
             | Self::Awaited(step)
             | Self::Read(step, ..)
             | Self::Locked(step)
@@ -178,6 +190,9 @@ impl Want {
             Self::Unmade(step) => return made(step, event, past, Met::Never),
             Self::Earlier(step, purpose, before) => return earlier(step, *purpose, *before, event),
             Self::Overrun => return overrun(event),
+            Self::Taken(step, purpose, attempt) | Self::Lapsed(step, purpose, attempt) => {
+                return of_task(self, (step, *purpose, *attempt), event);
+            }
             Self::Handled(step, purpose, attempt) => return handled(step, *purpose, *attempt, event),
             Self::Message(number) => matches!(event, RunEvent::MessageSent(sent) if sent.number == *number),
             Self::Start => matches!(event, RunEvent::RunStarted(_)),
@@ -210,6 +225,7 @@ impl Want {
             Self::Locked(step) => matches!(event, RunEvent::LockRequested(lock) if lock.step == *step),
             Self::HandedOver(step) => matches!(event, RunEvent::HandoffDeclared(told) if told.step == *step),
             Self::Escalated(step) => matches!(event, RunEvent::Escalated(asked) if asked.step == *step),
+            Self::Mended(step) => matches!(event, RunEvent::RepairAsked(asked) if asked.step == *step),
             Self::Stopped(step) => stops(event, step),
             Self::TimeOver => {
                 matches!(event, RunEvent::TimerFired(fired) if fired.timer == TimerId::duration())
@@ -279,6 +295,24 @@ fn handled(step: &StepId, purpose: Purpose, attempt: u32, event: &RunEvent) -> M
     }
 }
 
+/// Whether an event says of a task, named by its attempt, that it was taken or lapsed, whichever is wanted.
+fn of_task(wanted: &Want, task: (&StepId, Purpose, u32), event: &RunEvent) -> Met {
+    let is_lapse = matches!(wanted, Want::Lapsed(..));
+    match event {
+        RunEvent::TaskTaken(taken) if !is_lapse && (&taken.step, taken.purpose, taken.attempt) == task => {
+            Met::Found
+        }
+        RunEvent::TaskLapsed(lapsed)
+            if is_lapse && (&lapsed.step, lapsed.purpose, lapsed.attempt) == task =>
+        {
+            Met::Found
+        }
+        // Nobody has.
+        RunEvent::AttemptStarted(began) if (&began.step, began.purpose, began.attempt) == task => Met::Never,
+        _ => Met::No,
+    }
+}
+
 fn overrun(event: &RunEvent) -> Met {
     match event {
         RunEvent::AttemptFailed(failed) if failed.code == Code::Cancelled => Met::Part,
@@ -338,6 +372,11 @@ fn tells_of(event: &RunEvent) -> Option<&StepId> {
         RunEvent::FallbackEngaged(event) => &event.step,
         RunEvent::HandoffDeclared(event) => &event.step,
         RunEvent::Escalated(event) => &event.step,
+        RunEvent::RepairAsked(event) => &event.step,
+        RunEvent::TaskOffered(event) => &event.step,
+        RunEvent::TaskTaken(event) => &event.step,
+        RunEvent::TaskProgressed(event) => &event.step,
+        RunEvent::TaskLapsed(event) => &event.step,
         RunEvent::StepCompleted(event) => &event.step,
         RunEvent::StepSkipped(event) => &event.step,
         RunEvent::StepFailed(event) => &event.step,
