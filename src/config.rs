@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::actors::notify::Notice;
+use crate::events::conversation::Window;
 use crate::events::ids::{AgentName, Hash};
 use crate::events::problem::{Code, Problem};
 use crate::executors::delivery::Target;
@@ -59,6 +60,8 @@ pub struct Config {
     pub goal: Goal,
     /// The section `[team]` of the configuration.
     pub team: Team,
+    /// The section `[conversation]` of the configuration.
+    pub conversation: Conversation,
     /// The section `[approvals]` of the configuration.
     pub approvals: Approvals,
     /// The section `[process]` of the configuration.
@@ -174,6 +177,36 @@ pub struct Team {
     pub path: Option<PathBuf>,
 }
 
+/// How much of a conversation is at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Conversation {
+    /// How many tokens the window has.
+    pub window: u32,
+    /// With more than this share of it in use it is compressed.
+    pub compress_at: f64,
+    /// Compressing leaves no more than this share of it in use.
+    pub target: f64,
+    /// The summary has no more than this share of it.
+    pub summary: f64,
+    /// How many of the last turns stay.
+    pub keep_last: u32,
+}
+
+impl Conversation {
+    /// The same in tokens.
+    pub fn window(&self) -> Window {
+        // A share of a number is no larger than the number.
+        let share = |share: f64| (f64::from(self.window) * share) as u32;
+        Window {
+            tokens: self.window,
+            compress_above: share(self.compress_at),
+            target: share(self.target),
+            summary: share(self.summary),
+            keep_last: self.keep_last,
+        }
+    }
+}
+
 /// What every request for an approval holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Approvals {
@@ -283,6 +316,7 @@ impl Config {
         config.apply(explicit_settings(sources)?)?;
         config.apply(layer::of_environment(&sources.env))?;
         keys::check_defaults(&config.defaults)?;
+        keys::check_conversation(&config.conversation)?;
         config.check_secrets()?;
         if let Some(home) = &sources.home {
             config.agent_paths = config.agent_paths.into_iter().map(|path| under_home(home, path)).collect();

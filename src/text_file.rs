@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+use crate::events::limits::TURN_BYTES_MAX;
 use crate::events::problem::{Code, Problem};
 use crate::workflow::parse;
 
@@ -28,6 +29,12 @@ pub(crate) enum Kind {
     Script,
     /// Rules by which requests are understood.
     Rules,
+    /// One turn of a conversation.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))] // Only the command line reads turns from files.
+    Turn,
+    /// Turns of a conversation, a line each.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))] // The same.
+    Turns,
     /// Requests of which it is known what is right.
     #[cfg_attr(not(feature = "cli"), allow(dead_code))] // Only the command line tries rules on cases.
     Cases,
@@ -41,7 +48,8 @@ impl Kind {
             Self::Workflow => parse::FILE_BYTES_MAX,
             // It is one document in the history of a run, and in memory several times while steps are rendered from it.
             // Together with all else that a run begins with it must fit into a request to another process.
-            Self::Input | Self::Cases => 32 * MIB,
+            Self::Input | Self::Cases | Self::Turns => 32 * MIB,
+            Self::Turn => TURN_BYTES_MAX,
             // They are written by hand; all of these are far beyond what anybody has written.
             Self::Configuration | Self::Agent | Self::Script | Self::Rules => MIB,
         }
@@ -55,6 +63,8 @@ impl Kind {
             Self::Agent => "agent's file",
             Self::Script => "script",
             Self::Rules => "file of rules",
+            Self::Turn => "turn",
+            Self::Turns => "file of turns",
             Self::Cases => "file of cases",
         }
     }
@@ -66,6 +76,7 @@ impl Kind {
             Self::Configuration => Code::BadConfig,
             Self::Agent => Code::BadAgent,
             Self::Rules => Code::BadRules,
+            Self::Turn | Self::Turns => Code::BadTurn,
             Self::Cases => Code::BadCases,
         }
     }

@@ -3,7 +3,8 @@
 //! - [`hosting`]: hosts streams of any kind
 //! - [`runs`]: what performs the effects of runs, and what may be wanted of them
 //! - [`agents`]: who makes attempts
-//! - [`contexts`]: what streams and people share; [`minds`]: what agents with a memory remember
+//! - [`contexts`]: what streams and people share; [`minds`]: what agents with a memory remember;
+//!   [`conversations`]: what was said, and how it is kept within a window
 //! - [`pages`]: files for people in a run's folder
 //! - [`notify`]: tells others of events; [`subscribe`]: and programs that use the crate
 //! - [`arbiters`]: the threads on which actors live
@@ -14,6 +15,7 @@ pub mod agents;
 pub mod arbiters;
 pub mod clock;
 pub mod contexts;
+pub mod conversations;
 pub mod hosting;
 pub mod library;
 pub mod minds;

@@ -1,6 +1,7 @@
 //! Starts and stops everything in order, and is what the rest of the program asks.
 
 mod ending;
+mod known;
 #[cfg(test)]
 mod tests;
 
@@ -18,10 +19,11 @@ use super::agents::shell::AgentKind;
 use super::arbiters::Arbiters;
 use super::clock::Clock;
 use super::contexts::ContextKind;
+use super::conversations::ConversationKind;
 use super::hosting::Hosting;
 use super::hosting::attentions::{AttentionRows, Attentions};
 use super::hosting::context::{HostContext, read_problem};
-use super::hosting::kind::{AnyKind, Kinds};
+use super::hosting::kind::Kinds;
 use super::hosting::live::Live;
 use super::hosting::load::{load, load_at};
 use super::hosting::standings::LiveStandings;
@@ -39,6 +41,7 @@ use super::subscribe::{self, EventFilter};
 use super::thread;
 use crate::aggregates::run::{Ask, Run, StartRun};
 use crate::events::commit::Recorded;
+use crate::events::conversation::Window;
 use crate::events::ids::{Position, RunId, StreamId, Version};
 use crate::events::problem::{Code, Problem, Remedy};
 use crate::executors::delivery;
@@ -46,6 +49,7 @@ use crate::executors::logs::Logs;
 use crate::kernel::projection::Projection;
 use crate::store::{EventStore, Head};
 use crate::views::projections::agents::{AgentRows, AgentsView};
+use crate::views::projections::conversations::{ConversationRows, ConversationsView};
 use crate::views::projections::handoffs::{HandoffRows, HandoffsView};
 use crate::views::projections::runs::{RunRows, RunsView};
 use crate::views::projections::successes::{SuccessRows, SuccessesView};
@@ -61,6 +65,8 @@ pub struct Settings {
     pub passivate_after: Duration,
     /// How long attempts may go on after the process was asked to end.
     pub grace: Duration,
+    /// How much is in the window of a conversation that a run goes on with.
+    pub window: Window,
     /// The folder in which each run has files for people, and the words for them; without it there are none.
     pub runs: Option<Pages>,
     /// The path, in each work folder, of the file that a team shares which reaches a goal; none if none is written.
@@ -77,6 +83,7 @@ impl Default for Settings {
             arbiters: 0,
             passivate_after: Duration::from_secs(30),
             grace: Duration::from_secs(10),
+            window: Window::default(),
             runs: None,
             team: None,
             check: Vec::new(),
@@ -113,6 +120,8 @@ pub struct System {
     handoffs: HandoffsView,
     successes: SuccessesView,
     tasks: TasksView,
+    conversations: ConversationsView,
+    window: Window,
     attentions: Arc<Attentions>,
     notifiers: Mutex<Notifiers>,
     grace: Duration,
@@ -175,12 +184,13 @@ impl System {
             Box::new(HandoffRows),
             Box::new(SuccessRows),
             Box::new(TaskRows),
+            Box::new(ConversationRows),
         ];
         let projector = Arc::new(Projector::new(store, standings, rows));
         let known = Arc::new(AgentsView::new(Arc::clone(&projector)));
         let live = Runs::new(Arc::clone(&hosting), Arc::clone(&agents), writers, Arc::clone(&logs), known);
         let kinds = kinds.with(RunKind { runs: Arc::downgrade(&live), pages }).with(AgentKind { agents });
-        let kinds = kinds.with(ContextKind).with(MindKind);
+        let kinds = kinds.with(ContextKind).with(MindKind).with(ConversationKind);
         hosting.register(kinds);
         let arbiters = Mutex::new(arbiters);
         let runs = Arc::new(RunsView::new(Arc::clone(&projector)));
@@ -188,6 +198,7 @@ impl System {
         let handoffs = HandoffsView::new(Arc::clone(&projector));
         let successes = SuccessesView::new(Arc::clone(&projector));
         let tasks = TasksView::new(Arc::clone(&projector));
+        let conversations = ConversationsView::new(Arc::clone(&projector));
         let closed = watch::Sender::new(false);
         actix::spawn(keep_up(projector, committed, closed.subscribe()));
         let (ended, notifiers) = (watch::Sender::new(false), Mutex::default());
@@ -201,6 +212,8 @@ impl System {
             handoffs,
             successes,
             tasks,
+            conversations,
+            window: settings.window,
             attentions,
             notifiers,
             grace: settings.grace,
@@ -375,79 +388,6 @@ impl System {
             }
             _ => load_at(store, &stream, at).await,
         }
-    }
-
-    /// What is known of the kind of a stream.
-    ///
-    /// # Errors
-    /// When nothing is.
-    pub fn kind(&self, stream: &StreamId) -> Result<&dyn AnyKind, Problem> {
-        self.hosting.kind(stream)
-    }
-
-    /// What programs say.
-    pub fn logs(&self) -> &Arc<Logs> {
-        &self.logs
-    }
-
-    /// The hosting of streams of any kind.
-    pub fn hosting(&self) -> &Arc<Hosting> {
-        &self.hosting
-    }
-
-    /// The store in which events live.
-    pub fn store(&self) -> &Arc<dyn EventStore> {
-        &self.hosting.book().context().store
-    }
-
-    /// The content of the store, by hash.
-    pub fn library(&self) -> &Arc<Library> {
-        &self.hosting.book().context().library
-    }
-
-    /// How often agents handed over to each other.
-    pub fn handoffs(&self) -> &HandoffsView {
-        &self.handoffs
-    }
-
-    /// How often agents did what they were to do.
-    pub fn successes(&self) -> &SuccessesView {
-        &self.successes
-    }
-
-    /// The tasks that are open.
-    pub fn tasks(&self) -> &TasksView {
-        &self.tasks
-    }
-
-    /// Tells when nothing starts any more.
-    pub fn closing(&self) -> watch::Receiver<bool> {
-        self.closed.subscribe()
-    }
-
-    /// The read model of runs.
-    pub fn runs(&self) -> &Arc<RunsView> {
-        &self.runs
-    }
-
-    /// The read model of what needs attention, and when.
-    pub fn attentions(&self) -> &Arc<Attentions> {
-        &self.attentions
-    }
-
-    /// The time, as everything here sees it.
-    pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.hosting.book().context().clock
-    }
-
-    /// The number of streams that are in memory.
-    pub fn in_memory(&self) -> usize {
-        self.hosting.book().in_memory().len()
-    }
-
-    /// The runs that live here, and what they know of agents.
-    pub fn live(&self) -> &Arc<Runs> {
-        &self.live
     }
 
     /// From here on nothing starts; what runs goes on.

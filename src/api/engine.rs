@@ -4,10 +4,12 @@
 //! - [`builder`]: what an engine is made of; [`agent`]: an agent of it, to talk to
 //! - [`handle`]: one run, in the hands of a program; [`events`]: what happens to it, as it happens
 //! - `requests`: where a request goes; `tasks`: work that is handed out
+//! - [`conversations`]: what is said, of which as much is at hand as fits into a window
 //! - `link`: the way to whoever holds the store; `life`: the thread on which an engine lives
 
 pub mod agent;
 pub mod builder;
+pub mod conversations;
 pub mod events;
 pub mod handle;
 mod life;
@@ -19,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use self::builder::Builder;
+use self::conversations::ConversationHandle;
 use self::handle::RunHandle;
 use self::life::Life;
 use self::link::Link;
@@ -28,10 +31,11 @@ use super::protocol::{Request, Response};
 use super::spec::RunSpec;
 use super::user::user;
 use crate::config::Config;
-use crate::events::ids::RunId;
+use crate::events::ids::{ConversationName, RunId};
 use crate::events::problem::{Code, Problem};
 use crate::store::EventStore;
 use crate::store::memory::MemoryStore;
+use crate::views::projections::conversations::ConversationRow;
 use crate::views::projections::handoffs::HandoffRow;
 use crate::views::projections::runs::{RunFilter, RunRow};
 
@@ -152,6 +156,28 @@ impl Engine {
     pub async fn list(&self, filter: RunFilter) -> Result<Vec<RunRow>, Problem> {
         match self.link.ask(Request::List { filter }, None).await? {
             Response::Runs(rows) => Ok(rows),
+            other => Err(other.mismatch()),
+        }
+    }
+
+    /// The conversation of that name. Its first turn begins it: until then, whatever else is asked of it is answered with
+    /// [`Code::UnknownConversation`].
+    ///
+    /// # Errors
+    /// [`Code::BadConversationName`].
+    pub fn conversation(&self, name: &str) -> Result<ConversationHandle, Problem> {
+        let name = ConversationName::parse(name)
+            .map_err(|error| Problem::new(Code::BadConversationName, error.to_string()))?;
+        Ok(ConversationHandle::new(self.link.clone(), name, Arc::clone(&self.by)))
+    }
+
+    /// The conversations that there are, in the order of their names.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn conversations(&self) -> Result<Vec<ConversationRow>, Problem> {
+        match self.link.ask(Request::Conversations, None).await? {
+            Response::Conversations(rows) => Ok(rows),
             other => Err(other.mismatch()),
         }
     }

@@ -6,6 +6,7 @@
 //! - `control`: what people want of a run, and what a rollback would do
 //! - `agents`: what is known of agents, and what people want of them
 //! - `contexts`: what is known of shared contexts, and writing to them
+//! - `conversations`: what was said in conversations, and going on with them
 //! - `messages`: messages between the agents of runs
 //! - `list`: runs, once or as they change
 //! - `report`: one run; `inputs`: what it was given; `failure`: the attempt that it failed with; `changed`: which of its files
@@ -23,6 +24,7 @@ mod begin;
 mod changed;
 mod contexts;
 mod control;
+mod conversations;
 mod failure;
 mod graph;
 mod history;
@@ -206,6 +208,13 @@ impl Facade {
                 self.turn_agent(&agent, (to, known), order, id).await.map(Response::AgentTurned)
             }
             Request::Context { context, wants } => self.context(context, wants, frames).await,
+            Request::Conversation { conversation, wants } => {
+                self.conversation(conversation, wants, frames).await.map(Response::Conversation)
+            }
+            Request::Conversations => {
+                let rows = self.system.conversations().list().await;
+                rows.map(Response::Conversations).map_err(|error| view_problem(&error))
+            }
             Request::Messages { run, which } => self.messages(run.as_deref(), &which, frames).await,
             Request::Tasks(wanted) => self.tasks(wanted, frames).await,
             Request::Plan { run, to } => self.plan(&run, to.as_deref()).await.map(Response::Planned),

@@ -371,6 +371,7 @@ impl House {
             arbiters: self.config.actors.arbiters,
             passivate_after: self.config.actors.passivate_after,
             grace: self.config.shutdown.grace,
+            window: self.config.conversation.window(),
             runs: data.map(wording::pages),
             team: self.config.team.path.clone().filter(|_| data.is_some()),
             check: self.config.approvals.check.clone(),

@@ -5,6 +5,7 @@ mod agents;
 mod check;
 mod contexts;
 mod control;
+mod conversations;
 mod events;
 mod listed;
 mod messages;
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::spec::RunSpec;
 use crate::aggregates::agent::Turn;
 use crate::aggregates::run::{CannotUndo, Order, RollbackPlan, RunStatus, Unticked};
-use crate::events::ids::{AgentName, CommandId, ContextName, RunId, StepId, Version};
+use crate::events::ids::{AgentName, CommandId, ContextName, ConversationName, RunId, StepId, Version};
 use crate::events::problem::Problem;
 use crate::events::run::Purpose;
 use crate::executors::AgentDefinition;
@@ -32,6 +33,7 @@ use crate::views::presenters::outcome::Outcome;
 use crate::views::presenters::report::RunReport;
 use crate::views::presenters::transcript::AttemptReport;
 use crate::views::presenters::why::WhyReport;
+use crate::views::projections::conversations::ConversationRow;
 use crate::views::projections::handoffs::HandoffRow;
 use crate::views::projections::runs::{RunFilter, RunRow};
 use crate::views::projections::successes::SuccessRow;
@@ -42,6 +44,10 @@ pub use contexts::{
     KeyWritten, LockKnown, LocksKnown, WaiterKnown,
 };
 pub use control::Control;
+pub use conversations::{
+    ArchiveKnown, CompressedKnown, ConversationAnswer, ConversationKnown, ConversationWants, PageKnown,
+    SummaryKnown, TurnCounted, TurnGiven, TurnKnown, TurnsAdded, TurnsKnown, WhichTurns, WindowKnown,
+};
 pub use events::WhichEvents;
 pub use listed::{Listed, ListedRun, Listing};
 pub use messages::{MessageKnown, MessageState, ReceiverKnown, WhichMessages};
@@ -201,6 +207,15 @@ pub enum Request {
         /// The thing that they want.
         wants: ContextWants,
     },
+    /// What somebody wants of a conversation. Frames: [`Frame::Turn`]. Response: [`Response::Conversation`].
+    Conversation {
+        /// The conversation.
+        conversation: ConversationName,
+        /// The thing that they want.
+        wants: ConversationWants,
+    },
+    /// The conversations that there are. Response: [`Response::Conversations`].
+    Conversations,
     /// Messages between agents, of one run or of all. Frames: [`Frame::Message`]. Response: [`Response::Done`].
     Messages {
         /// Its id, or enough of it; none means all runs.
@@ -277,6 +292,7 @@ impl Request {
             | Self::Control { .. }
             | Self::TurnAgent { .. } => false,
             Self::Context { wants, .. } => wants.only_looks(),
+            Self::Conversation { wants, .. } => wants.only_looks(),
             Self::Tasks(wanted) => wanted.only_looks(),
             Self::Hello
             | Self::Foresee { .. }
@@ -293,6 +309,7 @@ impl Request {
             | Self::Handoffs
             | Self::Successes
             | Self::OwnAgents
+            | Self::Conversations
             | Self::Messages { .. }
             | Self::Plan { .. }
             | Self::StateAt { .. }
@@ -324,6 +341,8 @@ pub enum Frame {
     Task(Box<TaskKnown>),
     /// What became of a key of a shared context.
     Key(Box<KeyWritten>),
+    /// A turn of a conversation.
+    Turn(Box<TurnKnown>),
     /// What a program says.
     Heard(Box<Heard>),
     /// What was said during an attempt.
@@ -383,6 +402,10 @@ pub enum Response {
     TaskTaken(TaskTaken),
     /// The answer of a shared context.
     Context(ContextAnswer),
+    /// The answer of a conversation.
+    Conversation(ConversationAnswer),
+    /// Conversations, in the order of their names.
+    Conversations(Vec<ConversationRow>),
     /// The plan of a rollback.
     Planned(Planned),
     /// A run as it was.

@@ -206,6 +206,7 @@ const fn read(document: Document) -> &'static str {
         Document::Goals => "docs/goals.md says what a plan of tasks may be",
         Document::Handoffs => "docs/handoffs.md says how agents hand over, and to whom",
         Document::Contexts => "docs/contexts.md says what contexts, keys and locks are called",
+        Document::Conversations => "docs/conversations.md says what conversations and turns may hold",
         Document::Messages => "docs/messages.md says how messages and topics are written",
         Document::Routing => "docs/routing.md says what rules, cases and contexts may hold",
         Document::Configuration => "config/default.toml explains every key",

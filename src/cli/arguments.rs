@@ -1,6 +1,6 @@
 //! The arguments of the command line, verb by verb.
 //!
-//! - `contexts`: what the verbs take that read and write shared contexts
+//! - `contexts`: what the verbs take that read and write shared contexts; `conversations`: the same of conversations
 //! - `look`: what the verbs take that look at runs
 //! - `messages`: what the verb takes that shows messages between agents
 //! - `said`: what the verbs take that tell what programs say
@@ -11,6 +11,7 @@
 //! - `tasks`: what the verb takes by which work is handed out
 
 mod contexts;
+mod conversations;
 mod look;
 mod messages;
 mod said;
@@ -29,6 +30,10 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use self::contexts::{ContextArguments, ContextVerb, SetContextArguments};
+pub(super) use self::conversations::{
+    AddTurnArguments, ConversationArguments, ConversationVerb, PinTurnArguments, SearchTurnsArguments,
+    TurnsArguments,
+};
 pub(super) use self::look::{HistoryArguments, ListArguments, ReplayArguments, StatusArguments};
 pub(super) use self::messages::{MessagesArguments, MessagesVerb, ResendArguments};
 pub(super) use self::said::{EachArguments, LogsArguments, Show, TranscriptArguments};
@@ -147,6 +152,8 @@ pub(super) enum Verb {
     Agents(AgentsArguments),
     /// Show and set what runs and people share, and who holds its locks
     Context(ContextArguments),
+    /// Show and go on with what is said, of which as much is at hand as fits into a window
+    Conversation(ConversationArguments),
     /// Show what agents say to each other, and what becomes of it
     Messages(MessagesArguments),
     /// List, take and answer work that is handed out to people and programs outside
@@ -208,6 +215,9 @@ impl Verb {
                 Some(AgentsVerb::Pause(_) | AgentsVerb::Unpause(_) | AgentsVerb::Drain(_)) => Reach::Acts,
             },
             Self::Context(ContextArguments { verb: ContextVerb::Set(_) })
+            | Self::Conversation(ConversationArguments {
+                verb: ConversationVerb::Add(_) | ConversationVerb::Pin(_) | ConversationVerb::Unpin(_),
+            })
             | Self::Messages(MessagesArguments { verb: Some(_), .. })
             | Self::Tasks(TasksArguments { verb: Some(_), .. }) => Reach::Acts,
             Self::Validate(_)
@@ -230,6 +240,7 @@ impl Verb {
             | Self::Logs(_)
             | Self::Why(_)
             | Self::Context(_)
+            | Self::Conversation(_)
             | Self::Messages(_)
             | Self::Tasks(_)
             | Self::Verify

@@ -178,6 +178,27 @@ const EXAMPLES: &[Examples] = &[
         ],
     ),
     (
+        &["conversation", "add"],
+        &[
+            ("reenact conversation add review 'Why is the build red?' --name ada", "somebody asks"),
+            (
+                "reenact conversation add review 'Answer in one sentence.' --role system --pin",
+                "and this always holds",
+            ),
+        ],
+    ),
+    (
+        &["conversation", "turns"],
+        &[
+            ("reenact conversation turns review", "as an agent is given it"),
+            ("reenact conversation turns review --all --from 1 --limit 20", "from the beginning"),
+        ],
+    ),
+    (
+        &["conversation", "search"],
+        &[("reenact conversation search review 'red builds'", "by words, in any form")],
+    ),
+    (
         &["messages"],
         &[
             ("reenact messages last", "what the agents of the last run said to each other"),

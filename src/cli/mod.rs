@@ -26,6 +26,7 @@ mod completions;
 mod config;
 mod context;
 mod control;
+mod conversation;
 mod convert;
 mod doctor;
 mod dry_run;
@@ -378,6 +379,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Why(arguments) => why::why(scene, arguments).await,
         Verb::Agents(arguments) => agents::agents(scene, arguments).await,
         Verb::Context(arguments) => context::context(scene, arguments).await,
+        Verb::Conversation(arguments) => conversation::conversation(scene, arguments).await,
         Verb::Messages(arguments) => messages::messages(scene, arguments).await,
         Verb::Tasks(arguments) => tasks::tasks(scene, arguments).await,
         Verb::Validate(arguments) => validate::validate(scene, &arguments),

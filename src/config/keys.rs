@@ -9,8 +9,9 @@ use super::values::{
     KIB, agent, any_length, bytes, decimal, durability, flag, inside, length, number, path, points, policy,
     positive, program, texts,
 };
-use super::{Config, log};
+use super::{Config, Conversation, log};
 use crate::events::ids::AgentName;
+use crate::events::limits::{WINDOW_KEEP_LAST_MAX, WINDOW_TOKENS_MAX, WINDOW_TOKENS_MIN};
 use crate::events::problem::{Code, Problem, nearest};
 use crate::executors::AgentDefinition;
 use crate::executors::discovery::set_from_config;
@@ -54,6 +55,23 @@ const KEYS: &[Key] = &[
     ("routing.rules", |config, value| path(value).map(|path| config.routing.rules = path)),
     ("goal.manager", |config, value| agent(value).map(|agent| config.goal.manager = agent)),
     ("team.path", |config, value| inside(value).map(|path| config.team.path = path)),
+    ("conversation.window", |config, value| {
+        let tokens = number(value, WINDOW_TOKENS_MIN..=WINDOW_TOKENS_MAX)?;
+        config.conversation.window = tokens;
+        Ok(())
+    }),
+    ("conversation.compress_at", |config, value| {
+        decimal(value, 0.01..=1.0).map(|share| config.conversation.compress_at = share)
+    }),
+    ("conversation.target", |config, value| {
+        decimal(value, 0.01..=1.0).map(|share| config.conversation.target = share)
+    }),
+    ("conversation.summary", |config, value| {
+        decimal(value, 0.0..=1.0).map(|share| config.conversation.summary = share)
+    }),
+    ("conversation.keep_last", |config, value| {
+        number(value, 1..=WINDOW_KEEP_LAST_MAX).map(|number| config.conversation.keep_last = number)
+    }),
     ("approvals.checklist", |config, value| points(value).map(|points| config.approvals.checklist = points)),
     ("approvals.check", |config, value| program(value).map(|words| config.approvals.check = words)),
     ("process.environment", |config, value| texts(value).map(|names| config.process.environment = names)),
@@ -123,6 +141,23 @@ pub(super) fn check_defaults(defaults: &StepDefaults) -> Result<(), Problem> {
         return bad(
             "`defaults.retry.max` is shorter than `defaults.retry.initial`, and no delay is longer than `max`",
         );
+    }
+    Ok(())
+}
+
+/// The same, of how much of a conversation is at hand.
+///
+/// # Errors
+/// [`Code::BadConfig`], without the place in a file.
+pub(super) fn check_conversation(said: &Conversation) -> Result<(), Problem> {
+    let bad = |message: &str| Err(Problem::new(Code::BadConfig, message));
+    if said.target > said.compress_at {
+        return bad(
+            "`conversation.target` is more than `conversation.compress_at`, and compressing leaves less",
+        );
+    }
+    if said.summary > said.target {
+        return bad("`conversation.summary` is more than `conversation.target`, of which it is a part");
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agent::*;
 use super::context::*;
+use super::conversation::*;
 use super::mind::*;
 use super::run::*;
 
@@ -237,6 +238,16 @@ event_table! {
     MindEvent {
         MessageTaken "message_taken" 1;
         Remembered "remembered" 1;
+    }
+}
+
+event_table! {
+    ConversationEvent {
+        WindowSet "window_set" 1;
+        TurnAdded "turn_added" 1;
+        TurnPinned "turn_pinned" 1;
+        TurnUnpinned "turn_unpinned" 1;
+        ConversationCompressed "conversation_compressed" 1;
     }
 }
 

@@ -323,11 +323,13 @@ number! {
     Fence
 }
 
+mod conversation;
 mod message;
 mod shared;
 mod task;
 mod timer;
 
+pub use conversation::{CONVERSATION_KIND, ConversationName, TurnNumber};
 pub use message::{MessageId, MessageNumber};
 pub use shared::{CONTEXT_KIND, ContextKey, ContextName, KeyVersion, LockFence, LockName};
 pub use task::TaskId;

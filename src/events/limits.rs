@@ -18,6 +18,7 @@
 //! | the key and the row of a read model | [`VIEW_KEY_BYTES_MAX`], [`VIEW_ROW_BYTES_MAX`] | are refused; rows of runs are cut |
 //! | a value of a shared context | [`CONTEXT_VALUE_BYTES_MAX`] | is refused |
 //! | keys of a shared context, of locks that are held at once, who waits for one | [`CONTEXT_KEYS_MAX`], [`CONTEXT_LOCKS_MAX`], [`LOCK_WAITERS_MAX`] | are refused |
+//! | a turn of a conversation, turns that are added at once, tokens of a window | [`TURN_BYTES_MAX`], [`TURNS_ADDED_MAX`], [`WINDOW_TOKENS_MAX`] | are refused |
 //! | the body of a message, messages of one attempt | [`MESSAGE_BODY_BYTES_MAX`], [`MESSAGES_SENT_MAX`] | the attempt fails |
 //! | messages that nobody hears, said while an attempt goes on | [`UNHEARD_MAX`] | are refused |
 //! | messages that wait, for one receiver and in a run | [`MAILBOX_MAX`], [`MESSAGES_WAITING_MAX`] | the attempt fails, and may be made again |
@@ -108,6 +109,22 @@ pub const CHAIN_HANDOFFS: u32 = 5;
 
 /// How many steps the fan-outs of one run may add, unless it is configured otherwise.
 pub const RUN_ITEMS: u32 = 100_000;
+
+/// The longest turn of a conversation, in bytes of text. What is longer is a file's: no model reads it at once.
+pub const TURN_BYTES_MAX: usize = MIB;
+
+/// How many turns are added to a conversation at once: they are in one commit.
+pub const TURNS_ADDED_MAX: usize = 100;
+
+/// The smallest window of a conversation, in tokens: a question, an answer and a summary fit in.
+pub const WINDOW_TOKENS_MIN: u32 = 100;
+
+/// The largest window of a conversation, in tokens: more than models read. The state names all turns in it, some 10 MB at most
+/// for turns of an ordinary length.
+pub const WINDOW_TOKENS_MAX: u32 = 1_000_000;
+
+/// How many of the last turns of a conversation may be kept from being compressed.
+pub const WINDOW_KEEP_LAST_MAX: u32 = 10_000;
 
 /// The longest body of a message, in bytes of JSON: as much as is stored without a file of its own. What is longer is a file's.
 pub const MESSAGE_BODY_BYTES_MAX: usize = TREE_BLOB_BYTES_MAX;

@@ -14,6 +14,7 @@
 //! - [`goal`]: how a plan of tasks becomes steps
 //! - [`stuck`]: what is asked about an agent that does not get on
 //! - [`routing`]: what a request is about, how much work it is, and which agents fit it
+//! - [`conversation`]: what of a conversation matters, in how many words
 //! - [`render`]: from a step to the work that an agent gets
 //! - [`uses`]: which values a step uses, as its expressions name them
 //! - [`work`]: the work that an agent gets
@@ -27,6 +28,7 @@
 pub(crate) mod answer;
 pub mod approval;
 pub mod chain;
+pub mod conversation;
 pub mod definition;
 pub mod dry_run;
 pub mod envelope;

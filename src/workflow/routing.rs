@@ -26,6 +26,7 @@ pub use entities::{ENTITIES_MAX, Entity, EntityKind};
 pub use rank::{AGENTS_MAX, Candidate, Fit, Index, Past};
 pub use rules::{DEFAULT, Indicator, Rules};
 pub use text::QUERY_BYTES_MAX;
+pub(super) use text::Stems;
 
 use crate::events::run::{Category, Domain, Routed, RoutedAgent, Share, Strategy};
 

@@ -6,6 +6,7 @@ mod agents;
 mod children;
 mod commands;
 mod contexts;
+mod conversations;
 mod messages;
 mod minds;
 mod people;

@@ -17,6 +17,7 @@ mod chains;
 mod children;
 mod contexts;
 mod control;
+mod conversations;
 mod crash;
 mod damage;
 mod embed;

@@ -63,6 +63,7 @@ impl Engine {
             runs: None,
             team: None,
             check: Vec::new(),
+            ..Settings::default()
         };
         let system = System::start(Arc::new(store), roster, Arc::new(SystemClock), settings);
         Ok(Self { system })

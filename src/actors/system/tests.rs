@@ -33,6 +33,7 @@ fn system_on(store: Arc<dyn EventStore>) -> System {
         runs: None,
         team: None,
         check: Vec::new(),
+        ..Settings::default()
     };
     System::start(store, roster, Arc::new(SystemClock), settings)
 }

@@ -12,8 +12,10 @@ use crate::api::protocol::{Frame, HistoryLine, Response, Shown, State, WhichEven
 use crate::events::agent::AgentEvent;
 use crate::events::commit::Recorded;
 use crate::events::context::ContextEvent;
+use crate::events::conversation::ConversationEvent;
 use crate::events::ids::{
-    AGENT_KIND, AgentName, CONTEXT_KIND, MIND_KIND, RUN_KIND, RunId, StepId, StreamId, Version,
+    AGENT_KIND, AgentName, CONTEXT_KIND, CONVERSATION_KIND, MIND_KIND, RUN_KIND, RunId, StepId, StreamId,
+    Version,
 };
 use crate::events::mind::MindEvent;
 use crate::events::problem::{Code, Problem, Remedy, nearest};
@@ -72,6 +74,7 @@ impl Facade {
             RUN_KIND => RunEvent::TABLE,
             AGENT_KIND => AgentEvent::TABLE,
             CONTEXT_KIND => ContextEvent::TABLE,
+            CONVERSATION_KIND => ConversationEvent::TABLE,
             MIND_KIND => MindEvent::TABLE,
             // Its types are known to the program that has such streams.
             _ => &[],

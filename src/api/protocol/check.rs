@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{ContextWants, Control, KeyGiven, Request, TaskWanted, TasksWanted, WhichEvents, WhichMessages};
+use super::{
+    ContextWants, Control, ConversationWants, KeyGiven, Request, TaskWanted, TasksWanted, TurnGiven,
+    WhichEvents, WhichMessages,
+};
 use crate::aggregates::run::Order;
 use crate::api::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
-use crate::events::ids::{AgentName, ContextKey, ContextName, InvalidId, RunId, StepId};
+use crate::events::ids::{AgentName, ContextKey, ContextName, ConversationName, InvalidId, RunId, StepId};
 use crate::events::json::Json;
 use crate::events::limits::{TASK_ANSWER_JSON_BYTES_MAX, TASK_LEASE_MAX};
 use crate::events::problem::{Code, Problem};
@@ -100,6 +103,7 @@ impl Request {
             | Self::Handoffs
             | Self::Successes
             | Self::OwnAgents
+            | Self::Conversations
             | Self::Verify => Ok(()),
             Self::History { run, which: WhichEvents { from: _, to: _, step, types, follow: _ } } => {
                 words("the run", run)?;
@@ -132,6 +136,11 @@ impl Request {
             }
             Self::Context { context, wants } => {
                 ContextName::parse(context.as_str()).map_err(no_name)?;
+                wants.check()
+            }
+            Self::Conversation { conversation, wants } => {
+                let named = ConversationName::parse(conversation.as_str());
+                named.map_err(|error| Problem::new(Code::BadConversationName, error.to_string()))?;
                 wants.check()
             }
             Self::Messages { run, which } => {
@@ -237,6 +246,25 @@ impl ContextWants {
                     whole("a value", value)
                 })
             }
+        }
+    }
+}
+
+impl ConversationWants {
+    fn check(&self) -> Result<(), Problem> {
+        match self {
+            // What turns may say is refused by the conversation.
+            Self::Add { turns, window: _, by, id: _ } => {
+                named("who adds", by)?;
+                turns.iter().try_for_each(|TurnGiven { role: _, name, pinned: _, content: _ }| {
+                    name.iter().try_for_each(agent)
+                })
+            }
+            Self::Pin { turn: _, pinned: _, by, id: _ } => named("who wants it", by),
+            Self::Search { query, limit: _ } => words("what is looked for", query),
+            Self::Show { archived: _ }
+            | Self::Turns { which: _, from: _, limit: _ }
+            | Self::Export { last: _ } => Ok(()),
         }
     }
 }

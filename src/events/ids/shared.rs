@@ -28,7 +28,8 @@ number! {
 /// The kind of the streams of shared contexts.
 pub const CONTEXT_KIND: &str = "context";
 
-const NAME_RULE: &str = "1 to 64 letters, digits, `.`, `_` or `-`, beginning with a letter or digit";
+pub(super) const NAME_RULE: &str =
+    "1 to 64 letters, digits, `.`, `_` or `-`, beginning with a letter or digit";
 
 impl ContextName {
     /// Checks a name.

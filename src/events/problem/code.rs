@@ -202,6 +202,19 @@ codes! {
     HandoffMisplaced = "RE-1606", Validation, "A handoff stands where there can be none: it is the second of an answer, beside a plan, or undoes something",
         (Read(Document::Handoffs));
 
+    // 17: conversations
+    BadConversationName = "RE-1701", Validation, "A text is no name of a conversation", (Read(Document::Conversations));
+    UnknownConversation = "RE-1702", Validation, "No conversation has that name: nothing was ever said in it",
+        "check the spelling, or add a turn to it";
+    BadTurn = "RE-1703", Validation, "A turn of a conversation is none", (Read(Document::Conversations));
+    TurnTooLarge = "RE-1704", Validation, "A turn has more tokens than the window of its conversation",
+        "say it in parts, or give conversations a larger window: `[conversation]` in the configuration";
+    ConversationFull = "RE-1705", Validation, "There is no room in the window of a conversation beside what is pinned there",
+        "unpin turns, or give conversations a larger window: `[conversation]` in the configuration";
+    ConversationChanged = "RE-1706", Transient, "Others went on with a conversation while it was compressed", "try again";
+    NoSuchTurn = "RE-1707", Validation, "The conversation has no such turn, or it has left the window", "check the number";
+    TurnIdTaken = "RE-1708", Validation, "A turn with that id says something else", "choose another id";
+
     // 18: tasks that are handed out
     NoSuchTask = "RE-1801", Validation, "A text names no task, or one that the run has not handed out, or no lease of it",
         "copy the whole `id` of the task that you took";

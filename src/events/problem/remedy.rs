@@ -195,6 +195,8 @@ pub enum Document {
     Limits,
     /// The document on shared contexts.
     Contexts,
+    /// The document on conversations.
+    Conversations,
     /// The document on handoffs.
     Handoffs,
     /// The document on goals.

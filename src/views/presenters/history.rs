@@ -8,7 +8,8 @@ use crate::events::agent::AgentEvent;
 use crate::events::codec::{CodecError, Encoded};
 use crate::events::commit::Recorded;
 use crate::events::context::ContextEvent;
-use crate::events::ids::{AGENT_KIND, CONTEXT_KIND, MIND_KIND, Version};
+use crate::events::conversation::ConversationEvent;
+use crate::events::ids::{AGENT_KIND, CONTEXT_KIND, CONVERSATION_KIND, MIND_KIND, Version};
 use crate::events::json::Json;
 use crate::events::mind::MindEvent;
 use crate::events::run::{RunEvent, StepAdded, StepKind};
@@ -38,6 +39,7 @@ impl HistoryLine {
         let data = match recorded.header.stream.kind() {
             AGENT_KIND => said::<AgentEvent>(recorded),
             CONTEXT_KIND => said::<ContextEvent>(recorded),
+            CONVERSATION_KIND => said::<ConversationEvent>(recorded),
             MIND_KIND => said::<MindEvent>(recorded),
             _ => said::<RunEvent>(recorded),
         };

@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use crate::aggregates::context::Context;
+use crate::aggregates::conversation::Conversation;
 use crate::aggregates::mind::Mind;
 use crate::aggregates::run::Run;
 use crate::events::commit::Recorded;
-use crate::events::ids::{AGENT_KIND, CONTEXT_KIND, MIND_KIND};
+use crate::events::ids::{AGENT_KIND, CONTEXT_KIND, CONVERSATION_KIND, MIND_KIND};
 use crate::events::json::{BlobRef, Json};
 use crate::kernel::{Aggregate, Blobs};
 
@@ -16,6 +17,7 @@ pub fn whole(recorded: &Recorded, blobs: &dyn Blobs) -> Option<Json> {
     match recorded.header.stream.kind() {
         AGENT_KIND => None,
         CONTEXT_KIND => filled::<Context>(recorded, blobs),
+        CONVERSATION_KIND => filled::<Conversation>(recorded, blobs),
         MIND_KIND => filled::<Mind>(recorded, blobs),
         _ => filled::<Run>(recorded, blobs),
     }

@@ -4,9 +4,11 @@
 //! - [`runs`]: the list of runs
 //! - [`handoffs`]: how often agents handed over to each other
 //! - [`successes`]: how often agents did what they were to do
+//! - [`conversations`]: which conversations there are
 //! - [`agents`]: what is known of agents, and which runs wait for them
 
 pub mod agents;
+pub mod conversations;
 pub mod handoffs;
 pub mod runs;
 pub mod successes;

@@ -16,18 +16,18 @@ const NO_STEM: [&str; 6] =
     ["production", "responsive", "dockerize", "dockerise", "containerize", "containerise"];
 
 /// The stem of each word, in English: `records`, `recording` and `record` are one.
-pub(super) struct Stems {
+pub(in crate::workflow) struct Stems {
     stemmer: Stemmer,
     known: RefCell<HashMap<String, String>>,
 }
 
 impl Stems {
-    pub(super) fn new() -> Self {
+    pub(in crate::workflow) fn new() -> Self {
         Self { stemmer: Stemmer::create(Algorithm::English), known: RefCell::default() }
     }
 
     /// The stems of a text, in order.
-    pub(super) fn of(&self, text: &str) -> Vec<String> {
+    pub(in crate::workflow) fn of(&self, text: &str) -> Vec<String> {
         tokens(text).map(|token| self.stem(&token)).collect()
     }
 

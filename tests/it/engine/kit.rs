@@ -146,6 +146,7 @@ impl Kit {
             runs: None,
             team: None,
             check: Vec::new(),
+            ..Settings::default()
         };
         System::start_with(Arc::clone(&self.store), roster, Arc::clone(&self.clock), settings, kinds)
     }
