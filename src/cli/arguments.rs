@@ -1,5 +1,6 @@
 //! The arguments of the command line, verb by verb.
 //!
+//! - `budget`: what the verb takes that shows and raises what runs may spend
 //! - `contexts`: what the verbs take that read and write shared contexts
 //! - `look`: what the verbs take that look at runs
 //! - `messages`: what the verb takes that shows messages between agents
@@ -10,6 +11,7 @@
 //! - `steer`: what the verbs take that steer a run, or answer what it asks
 //! - `tasks`: what the verb takes by which work is handed out
 
+mod budget;
 mod contexts;
 mod look;
 mod messages;
@@ -28,6 +30,7 @@ use anstream::ColorChoice;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use self::budget::{BudgetArguments, BudgetVerb, RaiseBudgetArguments, RaisedArguments};
 pub(super) use self::contexts::{ContextArguments, ContextVerb, SetContextArguments};
 pub(super) use self::look::{HistoryArguments, ListArguments, ReplayArguments, StatusArguments};
 pub(super) use self::messages::{MessagesArguments, MessagesVerb, ResendArguments};
@@ -147,6 +150,8 @@ pub(super) enum Verb {
     Agents(AgentsArguments),
     /// Show and set what runs and people share, and who holds its locks
     Context(ContextArguments),
+    /// Show what a run may spend and has spent, or let it spend more
+    Budget(BudgetArguments),
     /// Show what agents say to each other, and what becomes of it
     Messages(MessagesArguments),
     /// List, take and answer work that is handed out to people and programs outside
@@ -207,7 +212,8 @@ impl Verb {
                 Some(AgentsVerb::Validate(_)) => Reach::None,
                 Some(AgentsVerb::Pause(_) | AgentsVerb::Unpause(_) | AgentsVerb::Drain(_)) => Reach::Acts,
             },
-            Self::Context(ContextArguments { verb: ContextVerb::Set(_) })
+            Self::Budget(BudgetArguments { verb: BudgetVerb::Raise(_) })
+            | Self::Context(ContextArguments { verb: ContextVerb::Set(_) })
             | Self::Messages(MessagesArguments { verb: Some(_), .. })
             | Self::Tasks(TasksArguments { verb: Some(_), .. }) => Reach::Acts,
             Self::Validate(_)
@@ -229,6 +235,7 @@ impl Verb {
             | Self::Transcript(_)
             | Self::Logs(_)
             | Self::Why(_)
+            | Self::Budget(_)
             | Self::Context(_)
             | Self::Messages(_)
             | Self::Tasks(_)
@@ -367,6 +374,7 @@ mod tests {
             Act::LookAtTranscript(step.clone()),
             Act::LookAtUndoing(step.clone()),
             Act::LookAtWhy,
+            Act::LookAtBudget,
             Act::Resume,
             Act::Unpause,
             Act::Pause,

@@ -18,6 +18,7 @@ mod agents;
 mod approve;
 mod arguments;
 mod ask;
+mod budget;
 mod cancel;
 mod checked;
 mod command;
@@ -377,6 +378,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Transcript(arguments) => transcript::transcript(scene, arguments).await,
         Verb::Why(arguments) => why::why(scene, arguments).await,
         Verb::Agents(arguments) => agents::agents(scene, arguments).await,
+        Verb::Budget(arguments) => budget::budget(scene, arguments).await,
         Verb::Context(arguments) => context::context(scene, arguments).await,
         Verb::Messages(arguments) => messages::messages(scene, arguments).await,
         Verb::Tasks(arguments) => tasks::tasks(scene, arguments).await,
