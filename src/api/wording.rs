@@ -56,6 +56,7 @@ fn words(run: &str, act: &Act) -> Vec<String> {
         Act::LookAtTranscript(step) => vec!["transcript", run, step.as_str()],
         Act::LookAtUndoing(step) => vec!["transcript", run, step.as_str(), "--undo"],
         Act::LookAtWhy => vec!["why", run],
+        Act::LookAtBudget => vec!["budget", "show", run],
         Act::Resume => vec!["resume", run],
         Act::Unpause => vec!["unpause", run],
         Act::Pause => vec!["pause", run],
@@ -137,6 +138,7 @@ impl Call {
             Remedy::GiveInput(name) => format!("give it: `--input {name}=…`"),
             Remedy::GiveReason => "say it with --reason".to_owned(),
             Remedy::RaiseDuration => "raise `limits.duration` or --timeout".to_owned(),
+            Remedy::RaiseBudget => by(&Act::LookAtBudget, "shows what is used, and how a limit is raised"),
             Remedy::NameFolder => "name a folder with --data or REENACT_DATA".to_owned(),
             Remedy::OwnFolder => "`--data DIR` names a data folder of your own".to_owned(),
             Remedy::Trust(folder) => {
@@ -186,8 +188,7 @@ impl Call {
             Remedy::DoAnew => "a new run does it again".to_owned(),
             Remedy::NothingRuns => "nothing of it runs".to_owned(),
             Remedy::AskOneOf(names) => format!("one of these has to: {}{WHO}", names.join(", ")),
-            Remedy::MoreGrants(1) => format!("1 more has to grant it{WHO}"),
-            Remedy::MoreGrants(left) => format!("{left} more have to grant it{WHO}"),
+            Remedy::MoreGrants(left) => more_grants(*left),
             Remedy::CountFromOne => "they are numbered from 1".to_owned(),
             Remedy::Tick { request, points } => {
                 let tick = Act::Check { request: request.clone(), points: points.clone() };
@@ -197,11 +198,17 @@ impl Call {
     }
 }
 
+fn more_grants(left: u32) -> String {
+    let has = if left == 1 { "has" } else { "have" };
+    format!("{left} more {has} to grant it{WHO}")
+}
+
 const fn read(document: Document) -> &'static str {
     match document {
         Document::Workflows => "docs/workflows.md says what a workflow file may hold",
         Document::Chains => "docs/chains.md says what a Markdown chain may hold",
         Document::Agents => "docs/agents.md says what its definition may hold",
+        Document::Budgets => "docs/budgets.md says what may be spent, and how it is reported",
         Document::Limits => "docs/limits.md says how long what may be",
         Document::Goals => "docs/goals.md says what a plan of tasks may be",
         Document::Handoffs => "docs/handoffs.md says how agents hand over, and to whom",

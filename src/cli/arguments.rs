@@ -1,5 +1,6 @@
 //! The arguments of the command line, verb by verb.
 //!
+//! - `budget`: what the verb takes that shows and raises what runs may spend
 //! - `contexts`: what the verbs take that read and write shared contexts; `conversations`: the same of conversations
 //! - `look`: what the verbs take that look at runs
 //! - `messages`: what the verb takes that shows messages between agents
@@ -10,6 +11,7 @@
 //! - `steer`: what the verbs take that steer a run, or answer what it asks
 //! - `tasks`: what the verb takes by which work is handed out
 
+mod budget;
 mod contexts;
 mod conversations;
 mod look;
@@ -29,6 +31,7 @@ use anstream::ColorChoice;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use self::budget::{BudgetArguments, BudgetVerb, RaiseBudgetArguments, RaisedArguments};
 pub(super) use self::contexts::{ContextArguments, ContextVerb, SetContextArguments};
 pub(super) use self::conversations::{
     AddTurnArguments, ConversationArguments, ConversationVerb, PinTurnArguments, SearchTurnsArguments,
@@ -154,6 +157,8 @@ pub(super) enum Verb {
     Context(ContextArguments),
     /// Show and go on with what is said, of which as much is at hand as fits into a window
     Conversation(ConversationArguments),
+    /// Show what a run may spend and has spent, or let it spend more
+    Budget(BudgetArguments),
     /// Show what agents say to each other, and what becomes of it
     Messages(MessagesArguments),
     /// List, take and answer work that is handed out to people and programs outside
@@ -214,7 +219,8 @@ impl Verb {
                 Some(AgentsVerb::Validate(_)) => Reach::None,
                 Some(AgentsVerb::Pause(_) | AgentsVerb::Unpause(_) | AgentsVerb::Drain(_)) => Reach::Acts,
             },
-            Self::Context(ContextArguments { verb: ContextVerb::Set(_) })
+            Self::Budget(BudgetArguments { verb: BudgetVerb::Raise(_) })
+            | Self::Context(ContextArguments { verb: ContextVerb::Set(_) })
             | Self::Conversation(ConversationArguments {
                 verb: ConversationVerb::Add(_) | ConversationVerb::Pin(_) | ConversationVerb::Unpin(_),
             })
@@ -239,6 +245,7 @@ impl Verb {
             | Self::Transcript(_)
             | Self::Logs(_)
             | Self::Why(_)
+            | Self::Budget(_)
             | Self::Context(_)
             | Self::Conversation(_)
             | Self::Messages(_)
@@ -378,6 +385,7 @@ mod tests {
             Act::LookAtTranscript(step.clone()),
             Act::LookAtUndoing(step.clone()),
             Act::LookAtWhy,
+            Act::LookAtBudget,
             Act::Resume,
             Act::Unpause,
             Act::Pause,

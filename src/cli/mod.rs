@@ -18,6 +18,7 @@ mod agents;
 mod approve;
 mod arguments;
 mod ask;
+mod budget;
 mod cancel;
 mod checked;
 mod command;
@@ -378,6 +379,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Transcript(arguments) => transcript::transcript(scene, arguments).await,
         Verb::Why(arguments) => why::why(scene, arguments).await,
         Verb::Agents(arguments) => agents::agents(scene, arguments).await,
+        Verb::Budget(arguments) => budget::budget(scene, arguments).await,
         Verb::Context(arguments) => context::context(scene, arguments).await,
         Verb::Conversation(arguments) => conversation::conversation(scene, arguments).await,
         Verb::Messages(arguments) => messages::messages(scene, arguments).await,

@@ -9,7 +9,11 @@ use crate::api::spec::RunSpec;
 use crate::api::start::{Family, Wrong};
 use crate::events::ids::RunId;
 use crate::events::json::Json;
+use crate::events::limits::{CALLS_MAX, TOKENS_MAX};
+use crate::events::money::parse_usd;
 use crate::events::problem::{Code, Problem};
+use crate::events::run::SpendLimits;
+use crate::events::text::printable;
 use crate::text_file::{self, Kind};
 use crate::workflow::definition::Definition;
 use crate::workflow::input::input_from_arguments;
@@ -52,6 +56,9 @@ pub(super) async fn resolve(
     scene.say.warnings(&std::mem::take(&mut family.warnings));
     let input = input(&family.root.definition, given)?;
     let tags = pairs(&given.tags, "tag").map_err(|problem| vec![problem])?;
+    let spend = limits(&given.limits).map_err(|problem| vec![problem])?;
+    let limits = &mut family.root.definition.limits;
+    limits.spend = limits.spend.replaced_by(spend);
     let (spec, warnings) = resolver.settle(RunSpec { input, tags, ..spec }, family)?;
     scene.say.warnings(&warnings);
     Ok(spec)
@@ -71,6 +78,32 @@ pub(super) fn file_of_inputs(given: &GivenArguments) -> Result<Option<Json>, Vec
 fn read_input(path: &Path) -> Result<Json, Problem> {
     let file = path.display().to_string();
     data(&text_file::read(path, &file, Kind::Input)?, &file)
+}
+
+/// The limits of what a run spends that were given.
+fn limits(arguments: &[String]) -> Result<SpendLimits, Problem> {
+    let mut limits = SpendLimits::default();
+    for (kind, number) in pairs(arguments, "limit")? {
+        let whole = |most: u64| match number.parse() {
+            Ok(number) if (1..=most).contains(&number) => Ok(Some(number)),
+            _ => Err(format!("takes a whole number from 1 to {most}")),
+        };
+        let taken = match kind.as_str() {
+            "calls" => whole(CALLS_MAX).map(|calls| limits.calls = calls),
+            "tokens" => whole(TOKENS_MAX).map(|tokens| limits.tokens = tokens),
+            "usd" => match parse_usd(&number) {
+                Ok(0) => Err("takes an amount in US dollars, and 0 is nothing to spend".to_owned()),
+                Ok(nanos) => {
+                    limits.usd_nanos = Some(nanos);
+                    Ok(())
+                }
+                Err(why) => Err(format!("takes an amount in US dollars: `{}` {why}", printable(&number))),
+            },
+            _ => Err("is no limit: there are calls, tokens and usd".to_owned()),
+        };
+        taken.map_err(|why| Problem::new(Code::Usage, format!("`--limit {}` {why}", printable(&kind))))?;
+    }
+    Ok(limits)
 }
 
 /// Reads `K=V` arguments; `what` is the option that has them.

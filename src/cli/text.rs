@@ -7,6 +7,7 @@ mod goals;
 pub(super) mod happenings;
 pub(super) mod lines;
 mod moments;
+pub(super) mod spend;
 mod steps;
 pub(super) mod table;
 pub(super) mod terminal;
@@ -65,6 +66,8 @@ pub(super) fn run(report: &RunReport, steps: Steps, call: Option<&Call>) -> Text
     lines.extend(relatives(report));
     lines.extend(escalations(report));
     lines.extend(goals::summaries(report));
+    lines.extend(spend::summary(report));
+    lines.extend(spend::used(report));
     lines.extend(waiting::waiting(report, call));
     lines.extend(stopped(report));
     lines.extend(report.error.as_ref().map(|error| failure::text(report, error, call)));

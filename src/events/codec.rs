@@ -192,6 +192,11 @@ event_table! {
         Escalated "escalated" 1;
         RepairAsked "repair_asked" 1;
         RequestRouted "request_routed" 1;
+        BudgetSet "budget_set" 1;
+        BudgetReserved "budget_reserved" 1;
+        BudgetSettled "budget_settled" 1;
+        BudgetExhausted "budget_exhausted" 1;
+        BudgetRaised "budget_raised" 1;
         TaskOffered "task_offered" 1;
         TaskTaken "task_taken" 1;
         TaskProgressed "task_progressed" 1;

@@ -167,3 +167,10 @@ pub const CHAIN_VARIABLE_CHARS_MAX: usize = 64;
 
 /// How often the prompts of a chain use variables, together: each use is an expression that is compiled.
 pub const CHAIN_USES_MAX: usize = 10_000;
+
+/// The greatest number of tokens that a limit or a report says: what is more is a slip, and programs that read JSON into floats
+/// could not tell it from the next.
+pub const TOKENS_MAX: u64 = 1_000_000_000_000_000;
+
+/// The greatest number of calls that one attempt reports: as many as a limit may be.
+pub const CALLS_MAX: u64 = u32::MAX as u64;

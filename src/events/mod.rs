@@ -10,6 +10,7 @@
 //! - [`commit`]: what is stored together, chained by hashes
 //! - [`decision`]: what each decision in a commit was made on
 //! - [`codec`]: bytes of all of that, by type and schema
+//! - [`money`]: amounts of money, from text
 //! - [`rows`]: rows of read models, as keys and bytes
 //! - [`limits`]: how long what is stored may be
 
@@ -23,6 +24,7 @@ pub mod ids;
 pub mod json;
 pub mod limits;
 pub mod mind;
+pub mod money;
 pub mod problem;
 pub mod rows;
 pub mod run;

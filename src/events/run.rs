@@ -2,6 +2,7 @@
 //! `aggregates::run`. The names are a contract, and the bytes too: see [`super::codec`].
 
 mod agents;
+mod budget;
 mod children;
 mod context;
 mod control;
@@ -27,6 +28,10 @@ use super::problem::{Class, Code};
 use super::time::Timestamp;
 
 pub use agents::{AgentAwaitEnded, AgentAwaited};
+pub use budget::{
+    BudgetExhausted, BudgetRaised, BudgetReserved, BudgetSet, BudgetSettled, OnLimit, Spend, SpendKind,
+    SpendLimits,
+};
 pub use children::{
     ChildBinding, ChildEnded, ChildPastReturn, ChildRested, ChildStarted, ChildStirred, GrowthLimits,
     ParentTold, ReturnAnswered, ReturnAsked, TellingBegan,
@@ -421,7 +426,7 @@ run_events! {
     RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
     ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, ContextChanged, ContextAwaited,
-    ContextRead, LockRequested, LockAcquired, LockGivenBack, PreparationWithdrawn, AttemptAnswered, ContextWritten, HandoffDeclared, AnswerNoted, Escalated, RepairAsked, RequestRouted, TaskOffered, TaskTaken, TaskProgressed, TaskLapsed, MessageSent,
+    ContextRead, LockRequested, LockAcquired, LockGivenBack, PreparationWithdrawn, AttemptAnswered, ContextWritten, HandoffDeclared, AnswerNoted, Escalated, RepairAsked, RequestRouted, BudgetSet, BudgetReserved, BudgetSettled, BudgetExhausted, BudgetRaised, TaskOffered, TaskTaken, TaskProgressed, TaskLapsed, MessageSent,
     MessageGiven, MessageHandled, MessageExpired, DeliveryStarted, DeliveryFailed, DeliveryLost, RunPaused, RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,

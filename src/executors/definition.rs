@@ -19,6 +19,7 @@ use crate::events::ids::{AgentName, Hash};
 use crate::events::json::Json;
 use crate::events::problem::{Class, Code, Problem, nearest};
 use crate::workflow::definition::Criticality;
+use crate::workflow::estimate::AttemptBudget;
 use crate::workflow::script::Script;
 use crate::workflow::topic::TopicPattern;
 
@@ -118,6 +119,9 @@ pub struct AgentDefinition {
     /// For a subprocess: whether its program is given messages while it runs, and sends and handles them while it does.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stream: bool,
+    /// What one attempt of it uses at most, where that is known: so much is reserved before it begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<AttemptBudget>,
     /// The body of its file: the system prompt.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub system_prompt: String,
@@ -151,7 +155,7 @@ pub struct AgentFallback {
 }
 
 /// Keys that mean something to this version.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "name",
     "description",
     "executor",
@@ -166,6 +170,7 @@ const KEYS: [&str; 14] = [
     "handoffs",
     "subscribes",
     "stream",
+    "budget",
 ];
 
 /// Keys that are kept for versions that use them.
@@ -209,6 +214,7 @@ impl AgentDefinition {
             subscribes: Vec::new(),
             handles: Vec::new(),
             stream: false,
+            budget: None,
             system_prompt: String::new(),
             settings: BTreeMap::new(),
             unknown: BTreeMap::new(),
@@ -278,6 +284,7 @@ impl AgentDefinition {
             "tools" | "expertise" if value.is_null() => {}
             "tools" | "expertise" => drop(self.settings.insert(key.to_owned(), values::words(&value)?)),
             "subscribes" => self.subscribes = values::subscribes(&value)?,
+            "budget" => self.budget = Some(values::budget(&value)?),
             "stream" => self.stream = values::flag(&value)?,
             _ if KEYS_KEPT.contains(&key) => drop(self.settings.insert(key.to_owned(), value)),
             _ => {

@@ -23,12 +23,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::subprocess::OUTPUT_BYTES_MAX;
+use super::usage;
 use super::{
     AgentRequest, Context, ContextEntry, Executor, Failure, MessageGiven, Output, Progress, Task, now,
 };
 use crate::events::ids::{AgentName, KeyVersion, LockFence};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
+use crate::events::run::Usage;
 use crate::events::time::Timestamp;
 use crate::workflow::handoff::Handoff;
 use crate::workflow::work::{Transcript, Written};
@@ -45,6 +47,7 @@ pub struct FunctionCall {
     pub context: Context,
     said: Arc<Mutex<Said>>,
     requests: Arc<Mutex<Vec<AgentRequest>>>,
+    used: Arc<Mutex<Usage>>,
 }
 
 impl FunctionCall {
@@ -131,6 +134,17 @@ impl FunctionCall {
 
     fn request(&self, request: AgentRequest) {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+    }
+
+    /// Reports what the attempt has used up, beside what it has reported before; it counts also if the attempt fails then. More than
+    /// [`CALLS_MAX`], [`TOKENS_MAX`] or [`DOLLARS_MAX`] fails the attempt.
+    ///
+    /// [`CALLS_MAX`]: crate::events::limits::CALLS_MAX
+    /// [`TOKENS_MAX`]: crate::events::limits::TOKENS_MAX
+    /// [`DOLLARS_MAX`]: crate::events::money::DOLLARS_MAX
+    pub fn used(&self, usage: Usage) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        *used = used.and(usage);
     }
 
     /// Adds a line to the transcript of the attempt. Of a transcript longer than [`OUTPUT_BYTES_MAX`] the
@@ -338,7 +352,9 @@ impl Executor for FunctionExecutor {
         let (stopping, account) = (context.clone(), Account::of(&task));
         let said = Arc::clone(&account.said);
         let requests = Arc::<Mutex<Vec<_>>>::default();
-        let call = FunctionCall { task, context, said, requests: Arc::clone(&requests) };
+        let used = Arc::<Mutex<Usage>>::default();
+        let call =
+            FunctionCall { task, context, said, requests: Arc::clone(&requests), used: Arc::clone(&used) };
         let result = tokio::select! {
             // In this order a function that is done at once never looks whether to stop.
             biased;
@@ -346,12 +362,15 @@ impl Executor for FunctionExecutor {
             why = stopping.stopped() => Err(Failure::stopped(why)),
         };
         let transcript = account.transcript();
+        let used = *used.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = result.and_then(|output| Ok((output, usage::sum(used, Usage::default())?)));
         match result {
-            Ok(output) => {
+            Ok((output, usage)) => {
                 let requests = std::mem::take(&mut *requests.lock().unwrap_or_else(PoisonError::into_inner));
-                Ok(Output { output, transcript, requests, ..Output::default() })
+                Ok(Output { output, transcript, usage, requests, ..Output::default() })
             }
-            Err(failure) => Err(Failure { transcript, ..failure }),
+            Err(failure) if failure.code == Code::BadUsage => Err(Failure { transcript, ..failure }),
+            Err(failure) => Err(Failure { transcript, usage: used, ..failure }),
         }
     }
 }

@@ -11,6 +11,7 @@
 //! - [`discovery`]: which agents exist
 //! - [`mask`]: keeps secrets out of what is told
 //! - [`messages`]: the messages that an attempt is given, and that are delivered
+//! - `usage`: what an attempt reports that it used up
 //! - [`voice`]: what an attempt says while it goes on
 
 pub mod children;
@@ -23,6 +24,7 @@ pub mod mask;
 pub mod messages;
 pub mod scripted;
 pub mod subprocess;
+mod usage;
 pub mod voice;
 
 use std::collections::BTreeMap;

@@ -48,6 +48,7 @@ use super::mask::Masks;
 use super::{AgentDefinition, Context, Executor, Failure, Output, Stop, Task, now};
 use crate::events::ids::{RunId, StepId};
 use crate::events::json::Json;
+use crate::events::run::Usage;
 use crate::workflow::work::Transcript;
 pub use command::{SHELL, program_file};
 use conversation::Conversation;
@@ -205,6 +206,7 @@ impl Executor for SubprocessExecutor {
             _ => Err(self.failure(&task, &end, &streams, kills_before)),
         };
         self.options.programs.look_again();
+        let usage = if result.is_err() { streams.usage() } else { Usage::default() };
         let (tap, named) = (streams.take_tap(), streams.named());
         let mut said = streams.into_transcript();
         if let End::Exited(status) = end {
@@ -218,7 +220,7 @@ impl Executor for SubprocessExecutor {
         let transcript = Some(said.into_json());
         match result {
             Ok(output) => Ok(Output { transcript, ..output }),
-            Err(failure) => Err(Failure { transcript, ..failure }),
+            Err(failure) => Err(Failure { transcript, usage, ..failure }),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What must hold for every history of a run, whatever its workflow is and whatever happened to it. The
 //! checks use only the events, and share no code with the decisions.
 
+pub(crate) mod budget;
 pub(crate) mod messages;
 mod people;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use crate::events::ids::{Fence, StepId};
 use crate::events::run::*;
 use crate::workflow::definition::{Definition, OnFailure};
+use budget::Purse;
 use messages::Post;
 use people::People;
 
@@ -27,6 +29,7 @@ use people::People;
 ///   answer counts once
 /// - only attempts that succeed send messages; each receiver handles each once, in order, with an attempt that was given it; one that
 ///   converses in any order, while it goes on
+/// - nothing is spent beyond a limit but what attempts report beyond what was reserved for them, each of which is settled once
 /// - a signal lets one step go on; a fallback agent is engaged once, until the step is retried
 ///
 /// # Errors
@@ -51,6 +54,7 @@ struct Audit {
     steps: BTreeMap<StepId, Seen>,
     people: People,
     post: Post,
+    purse: Purse,
     rolls_back: bool,
     keys: HashMap<Arc<str>, (StepId, u32, Purpose)>,
     fence: Fence,
@@ -119,6 +123,7 @@ impl Audit {
         self.follows_the_end(event)?;
         self.people.see(event)?;
         self.post.see(event)?;
+        self.purse.see(event)?;
         match event {
             RunEvent::StepAdded(added) => self.added(added),
             RunEvent::AttemptStarted(started) => self.started(started),

@@ -25,7 +25,7 @@ use super::template::{Expression, Template};
 use crate::events::ids::{AgentName, ContextName, StepId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
-use crate::events::run::{Because, StepAdded, StepKind, Undo, UndoWhen};
+use crate::events::run::{Because, OnLimit, SpendLimits, StepAdded, StepKind, Undo, UndoWhen};
 use crate::kernel::ReadBlob;
 
 /// How many steps a workflow may have. A fan-out may still make one for each item.
@@ -53,6 +53,9 @@ pub struct Definition {
     /// What happens when a run fails.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_failure: OnFailure,
+    /// What happens when a run may spend no more.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_limit: OnLimit,
     /// The contexts that its runs share with others, by the aliases that its expressions and agents use.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub contexts: BTreeMap<String, ContextName>,
@@ -87,6 +90,9 @@ pub struct Limits {
         skip_serializing_if = "Option::is_none"
     )]
     pub duration: Option<Duration>,
+    /// How much it may spend.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub spend: SpendLimits,
 }
 
 /// The rules for a phase.
@@ -286,6 +292,7 @@ impl Definition {
             input: None,
             limits: Limits::default(),
             on_failure: OnFailure::default(),
+            on_limit: OnLimit::default(),
             contexts: BTreeMap::new(),
             phases: BTreeMap::new(),
             steps,

@@ -17,7 +17,7 @@
 //! - [`conversation`]: what of a conversation matters, in how many words
 //! - [`render`]: from a step to the work that an agent gets
 //! - [`uses`]: which values a step uses, as its expressions name them
-//! - [`work`]: the work that an agent gets
+//! - [`work`]: the work that an agent gets; [`estimate`]: what that may cost
 //! - [`script`]: answers that were written down before
 //! - `answer`: what an agent says of its work in its answer
 //! - [`envelope`]: messages as agents send them; [`topic`]: what they are about, and who subscribes
@@ -32,6 +32,7 @@ pub mod conversation;
 pub mod definition;
 pub mod dry_run;
 pub mod envelope;
+pub mod estimate;
 pub mod expression;
 pub mod goal;
 pub mod handoff;

@@ -17,6 +17,7 @@ use super::schema::Schema;
 use super::template::Template;
 use crate::events::ids::{AgentName, Hash, StepId};
 use crate::events::problem::{Code, Problem, SourceLocation};
+use crate::events::run::{OnLimit, SpendLimits};
 use crate::events::text::{is_control, printable};
 
 mod data;
@@ -233,6 +234,11 @@ const KEYS: Keys = Keys {
             "what becomes of a run that fails: `rollback` (the default) undoes what was done",
         ),
         key(
+            "on_limit",
+            Takes::Word(|| words(&ON_LIMIT)),
+            "what becomes of a run that may spend no more: `wait` (the default) until somebody raises the limit",
+        ),
+        key(
             "contexts",
             Takes::TextsByName,
             "contexts that runs share, by the aliases that expressions use: `contexts.ALIAS.key`",
@@ -247,7 +253,6 @@ const KEYS: Keys = Keys {
     ],
     required: &["steps"],
 
-    not_built: &["on_limit"],
     elsewhere: OF_ONE_STEP,
     foreign: foreign::WORKFLOW,
     ..Keys::of("a workflow")
@@ -257,9 +262,10 @@ const LIMITS: Keys = Keys {
         key("parallel", Takes::Count(u32::MAX), "how many attempts may run at once"),
         key("lost", Takes::Count(u32::MAX), "how many lost attempts end a step"),
         key("duration", Takes::Duration, "how long a run may take, as in `2h`"),
+        key("calls", Takes::Count(u32::MAX), "how many attempts, and calls of models, a run may make"),
+        key("tokens", Takes::Amount, "how many tokens a run may use"),
+        key("usd", Takes::Money, "how much money a run may spend, in US dollars"),
     ],
-
-    not_built: &["tokens", "usd", "calls"],
 
     ..Keys::of("`limits`")
 };
@@ -280,6 +286,7 @@ const OF_ONE_STEP: &[(&str, &str)] = &[
 ];
 const ONE_STEP: &str = "it says something about one step: write it there";
 
+const ON_LIMIT: [(&str, OnLimit); 2] = [("wait", OnLimit::Wait), ("fail", OnLimit::Fail)];
 const ON_FAILURE: [(&str, OnFailure); 2] = [("rollback", OnFailure::Rollback), ("stop", OnFailure::Stop)];
 
 /// None if the tree is not a map. The result has no definition if something is wrong with a step.
@@ -298,6 +305,7 @@ fn workflow<'s>(
     let input = fields.get("input").and_then(|tree| values::schema(report, "input", tree));
     let limits = fields.get("limits").map(|tree| limits(report, tree)).unwrap_or_default();
     let on_failure = fields.get("on_failure").and_then(|tree| report.choice("on_failure", &ON_FAILURE, tree));
+    let on_limit = fields.get("on_limit").and_then(|tree| report.choice("on_limit", &ON_LIMIT, tree));
     let (defaults, default_uses) =
         fields.get("defaults").map(|tree| defaults::read(report, tree, known)).unwrap_or_default();
     let contexts = fields.get("contexts").map(|tree| Contexts::read(report, tree)).unwrap_or_default();
@@ -320,7 +328,7 @@ fn workflow<'s>(
     let places = drafts.iter().map(|draft| (draft.place.line, draft.place.column)).collect();
     let undecided =
         drafts.iter().filter(|draft| draft.undecided).filter_map(|draft| draft.id.clone()).collect();
-    let on_failure = on_failure.unwrap_or_default();
+    let (on_failure, on_limit) = (on_failure.unwrap_or_default(), on_limit.unwrap_or_default());
     let parsed = steps(drafts, needs).map(|steps| {
         if has_order {
             phases.refuse_circles(report, &steps);
@@ -334,6 +342,7 @@ fn workflow<'s>(
                 input,
                 limits,
                 on_failure,
+                on_limit,
                 contexts: defaults.contexts.by_alias.clone(),
                 phases,
                 steps,
@@ -414,7 +423,10 @@ fn limits(report: &mut Diagnostics<'_>, tree: &Tree) -> Limits {
     let Some(fields) = Fields::read(report, "limits", &LIMITS, tree) else { return Limits::default() };
     let duration = fields.get("duration").and_then(|tree| report.positive_duration("duration", tree));
     let mut count = |key| fields.get(key).and_then(|tree| report.count(key, tree));
-    Limits { parallel: count("parallel"), lost: count("lost"), duration }
+    let (parallel, lost, calls) = (count("parallel"), count("lost"), count("calls").map(u64::from));
+    let tokens = fields.get("tokens").and_then(|tree| report.amount("tokens", tree));
+    let usd_nanos = fields.get("usd").and_then(|tree| report.usd("usd", tree));
+    Limits { parallel, lost, duration, spend: SpendLimits { calls, tokens, usd_nanos } }
 }
 
 fn output<'s>(report: &mut Diagnostics<'s>, fields: &Fields<'s>) -> (Option<Template>, Vec<Use<'s>>) {

@@ -3,6 +3,7 @@
 //! with `GOLDEN=new` once, which writes only what is not there.
 
 mod agents;
+mod budget;
 mod children;
 mod commands;
 mod contexts;
@@ -54,6 +55,7 @@ fn events() -> Vec<RunEvent> {
         .chain(routing::events())
         .chain(stuck::events())
         .chain(tasks::events())
+        .chain(budget::events())
         .chain(shared::events())
         .chain(saga())
         .chain(people::events())

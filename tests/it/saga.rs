@@ -91,6 +91,11 @@ const OF_TALKING_AGENTS: [&str; 4] =
 /// What only happens where attempts are handed out: here all are made. `tasks::crashes` crashes such runs at each output.
 const OF_TASKS: [&str; 4] = ["task_offered", "task_taken", "task_progressed", "task_lapsed"];
 
+/// What only happens where a run has limits of what it spends, which these workflows have not. `engine::budget` ends the process with each
+/// commit of such a run, and `run::tests::random` has limits.
+const OF_BUDGETS: [&str; 5] =
+    ["budget_set", "budget_reserved", "budget_settled", "budget_exhausted", "budget_raised"];
+
 /// What only happens where a run is paused just while a step waits for a shared context: too seldom to be met here each time.
 /// `run::tests::random` meets it, and `run::tests::sharing` says what follows.
 const OF_PAUSES: [&str; 1] = ["preparation_withdrawn"];
@@ -125,6 +130,7 @@ impl Seen {
             &OF_TALKING_AGENTS,
             &OF_PAUSES,
             &OF_TASKS,
+            &OF_BUDGETS,
         ];
         let elsewhere = elsewhere.concat();
         let alone = known.iter().filter(|kind| !elsewhere.contains(*kind));

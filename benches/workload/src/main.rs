@@ -28,7 +28,7 @@ use clap::Parser;
 
 use baseline::{append_p50_us, grouped_per_s};
 use figures::Figures;
-use runs::{chain, fan, many, unwind};
+use runs::{chain, fan, limited_fan, many, unwind};
 
 /// Measures the engine, and the same disk without it.
 #[derive(Parser)]
@@ -222,6 +222,13 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
         figures.add("w3", "total_us", done.us());
         figures.compare("w3", "of_append", done.us());
         figures.add("w3", "commits", done.commits());
+    }
+    if arguments.wants("budget") {
+        let before = fan(dir, sizes.steps).await?;
+        let limited = limited_fan(dir, sizes.steps).await?;
+        let after = fan(dir, sizes.steps).await?;
+        figures.add("budget", "total_us", limited.us());
+        figures.add("budget", "speed_of_w3", f64::midpoint(before.us(), after.us()) / limited.us());
     }
     if arguments.wants("unwind") {
         let before = fan(dir, sizes.steps).await?;

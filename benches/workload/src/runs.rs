@@ -75,6 +75,12 @@ pub(crate) async fn fan(dir: &Path, steps: usize) -> Result<Done> {
     measure(dir, &start_of(&parallel(steps))?, steps + 1, 1, 1).await
 }
 
+/// The same as [`fan`], of a run with limits that it does not meet: each step is reserved for and settled.
+pub(crate) async fn limited_fan(dir: &Path, steps: usize) -> Result<Done> {
+    let file = format!("limits: {{calls: {}, tokens: 1000000, usd: 5}}\n{}", 10 * steps, parallel(steps));
+    measure(dir, &start_of(&file)?, steps + 1, 1, 1).await
+}
+
 /// How long it takes to undo so many steps that do not depend on each other, in microseconds.
 pub(crate) async fn unwind(dir: &Path, steps: usize) -> Result<f64> {
     let fresh = Engine::start(dir)?;

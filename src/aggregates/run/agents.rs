@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use super::advance::Advance;
 use super::index::StepIndex;
-use super::queue::Queue;
 use super::{Moment, Phase, Run};
 use crate::events::ids::AgentName;
 use crate::events::run::{AgentAwaitEnded, AgentAwaited};
@@ -32,24 +31,6 @@ impl Run {
         let is_delivered =
             || self.may_deliver() && self.messages.to_deliver().any(|(receiver, ..)| receiver == agent);
         self.steps_for(agent).next().is_some() || is_delivered()
-    }
-
-    /// Whether something is ready that waits for no paused agent.
-    pub(super) fn could_start(&self) -> bool {
-        let is_free = |agent: &AgentName| !self.awaited_agents.contains_key(agent);
-        let some_free = |queue: &Queue| queue.wanted().any(|(agent, _)| agent.is_none_or(is_free));
-        match &self.phase {
-            Phase::Going => !self.stalled.is_empty() || some_free(&self.ready),
-            Phase::Unwinding(unwinding) => !unwinding.due.is_empty() || some_free(&unwinding.ready),
-            _ => false,
-        }
-    }
-
-    /// Whether nothing of it goes on before somebody acts, for whom it waits: people, who takes tasks, or who pauses agents.
-    pub(super) fn waits(&self) -> bool {
-        let is_forward = self.phase == Phase::Going;
-        let waits_for_others = !self.awaited_agents.is_empty() || !self.tasks.open.is_empty();
-        (is_forward || waits_for_others) && !self.paused && self.rests()
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn of(run: &Run) -> Attention {
 
 fn people(run: &Run) -> People {
     let is_awaited = run.people.are_awaited() || run.resting > 0 && run.phase == Phase::Going;
-    let is_awaited = is_awaited || !run.tasks.open.is_empty();
+    let is_awaited = is_awaited || !run.tasks.open.is_empty() || run.lacks_spend();
     if !is_awaited && run.awaited_agents.is_empty() {
         return People::None;
     }

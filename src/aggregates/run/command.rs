@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::budget::Raise;
 use super::child::is_made_by;
 use super::kin::{ForParent, OfChild, Word};
 use super::shared::{OfShared, SharedEffect, SharedEffectId};
@@ -194,6 +195,8 @@ pub enum Ask {
         /// What went wrong, and whether it may be delivered again.
         failure: Failure,
     },
+    /// To spend more than its limits let it.
+    RaiseBudget(Box<Raise>),
     /// To send a message again to those for whom it is dead.
     Resend {
         /// The number of the message.
@@ -254,6 +257,7 @@ impl Ask {
             Self::Reject { .. } => "reject",
             Self::Check { .. } => "check",
             Self::Signal { .. } => "signal",
+            Self::RaiseBudget(_) => "raise_budget",
             Self::Resend { .. } => "resend",
             Self::Say { .. } => "say",
             Self::Handled { .. } => "message_handled",

@@ -94,6 +94,7 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
             people::check(advance.draft, &request, by, points, moment.wall)?;
         }
         Ask::Signal { name, data, by } => people::signal(&mut advance, name, data, by)?,
+        Ask::RaiseBudget(raise) => advance.raise(*raise)?,
         Ask::Resend { number, by } => control::resend(&mut advance, number, by)?,
         Ask::Say { step, fence, message, asks } => advance.say(&step, fence, &message, asks)?,
         Ask::Handled { step, fence, number } => advance.handled(&step, fence, number)?,
@@ -196,6 +197,10 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun, moment: &Moment<'_>) -> Res
     if let Some(routed) = &asked.routed {
         let query = draft.payload(query(&asked.input));
         draft.emit(RequestRouted::of(query, routed.clone()));
+    }
+    let (limits, on_limit) = (asked.definition.limits.spend, asked.definition.on_limit);
+    if !limits.is_empty() {
+        draft.emit(BudgetSet { limits, on_limit });
     }
     for step in asked.definition.graph() {
         draft.emit(StepAdded {

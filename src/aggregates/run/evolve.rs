@@ -4,7 +4,7 @@
 //! people do in `control`, how a run is undone in `saga`, what people are asked in `people`, what runs of its own do for it
 //! in `children`, which paused agents it waits for in `agents`, what its agents share in `context`, what they say to each
 //! other in `messages`, how they hand over in `handoff`, what is seen of those that
-//! are stuck in `stuck`, which attempts are handed out in `tasks`, what it asks of contexts that it shares with other runs in `shared`.
+//! are stuck in `stuck`, what it spends in `spend`, which attempts are handed out in `tasks`, what it asks of contexts that it shares with other runs in `shared`.
 
 mod agents;
 mod children;
@@ -16,6 +16,7 @@ mod messages;
 mod people;
 mod saga;
 mod shared;
+mod spend;
 mod stuck;
 mod tasks;
 mod tries;
@@ -162,15 +163,17 @@ impl Evolution<'_> {
             RunEvent::ContextChanged(event) => self.context_changed(event),
             RunEvent::ContextAwaited(event) => self.context_awaited(event),
             RunEvent::ContextRead(event) => self.context_read(event),
-            RunEvent::LockRequested(event) => self.lock_requested(event),
-            RunEvent::LockAcquired(event) => self.lock_acquired(event),
+            RunEvent::LockRequested(_) | RunEvent::LockAcquired(_) => self.of_lock(event),
             RunEvent::LockGivenBack(event) => self.lock_given_back(event),
             RunEvent::PreparationWithdrawn(event) => self.preparation_withdrawn(event),
             RunEvent::AttemptAnswered(event) => self.attempt_answered(event),
             RunEvent::ContextWritten(event) => self.context_written(event),
             RunEvent::HandoffDeclared(event) => self.handoff_declared(event),
-            RunEvent::AnswerNoted(event) => self.answer_noted(event),
-            RunEvent::Escalated(_) | RunEvent::RepairAsked(_) => self.asked_for_help(event),
+            RunEvent::AnswerNoted(_) | RunEvent::Escalated(_) => self.of_stuck(event),
+            RunEvent::RepairAsked(_) => self.of_stuck(event),
+            RunEvent::BudgetSet(_) | RunEvent::BudgetRaised(_) => self.of_budget(event),
+            RunEvent::BudgetReserved(_) | RunEvent::BudgetSettled(_) => self.of_budget(event),
+            RunEvent::BudgetExhausted(_) => self.of_budget(event),
             RunEvent::TaskOffered(_) | RunEvent::TaskTaken(_) => self.of_task(event),
             RunEvent::TaskProgressed(_) | RunEvent::TaskLapsed(_) => self.of_task(event),
             RunEvent::MessageSent(event) => self.message_sent(event),
@@ -178,11 +181,9 @@ impl Evolution<'_> {
             RunEvent::MessageHandled(event) => self.message_handled(event),
             RunEvent::MessageExpired(event) => self.message_expired(event),
             RunEvent::DeliveryStarted(event) => self.delivery_started(event),
-            RunEvent::DeliveryFailed(event) => self.delivery_failed(event),
-            RunEvent::DeliveryLost(event) => self.delivery_lost(event),
+            RunEvent::DeliveryFailed(_) | RunEvent::DeliveryLost(_) => self.delivery_ended(event),
             RunEvent::AgentAwaited(_) | RunEvent::AgentAwaitEnded(_) => self.of_agent(event),
-            RunEvent::RunPaused(event) => self.run_paused(event),
-            RunEvent::RunUnpaused(event) => self.run_unpaused(event),
+            RunEvent::RunPaused(_) | RunEvent::RunUnpaused(_) => self.of_pause(event),
             RunEvent::PausePlanned(event) => self.pause_planned(event),
             RunEvent::CancelRequested(event) => self.cancel_requested(event),
             RunEvent::RetryRequested(event) => self.retry_requested(event),
@@ -211,6 +212,7 @@ impl Evolution<'_> {
                 | RunEvent::RetryRequested(_)
                 | RunEvent::CompensationResolved(_)
                 | RunEvent::CancelRequested(_)
+                | RunEvent::BudgetRaised(_)
                 | RunEvent::TellingBegan(_)
                 | RunEvent::LockGivenBack(_)
                 | RunEvent::ParentTold(_),
@@ -306,6 +308,7 @@ impl Evolution<'_> {
             self.take_signal(place)?;
         }
         self.count_try(&event.step, Purpose::Do, event.attempt);
+        self.count_usage(&event.step, Purpose::Do, event.attempt, event.usage);
         self.close(place)?;
         let node = self.node_mut(place)?;
         node.usage = node.usage.and(event.usage);

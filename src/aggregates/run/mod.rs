@@ -19,13 +19,15 @@
 //! - `time`: what is too late, whether its time counts, and how long it has waited; `timer`: what its wake-ups are for
 //! - `recorded`: commands as they are recorded, and what they were
 //! - `attention`: what it needs next; `startable`, `needs`: of which agents, now and for what is left of it; `agents`: for
-//!   which paused ones it waits
+//!   which paused ones it waits; `resting`: whether it waits for somebody
+//! - `budget`: what it may spend, and what of that is used and reserved; `spend`: what that lets start, and when it is said
 //! - [`plan`]: what a rollback would do
 
 mod advance;
 mod agents;
 mod attention;
 mod beside;
+mod budget;
 pub mod child;
 pub mod command;
 mod context;
@@ -54,10 +56,12 @@ mod receivers;
 mod recorded;
 mod rejection;
 mod report;
+mod resting;
 mod sending;
 mod shared;
 mod sharing;
 mod snapshot;
+mod spend;
 pub mod start;
 mod startable;
 mod stuck;
@@ -76,6 +80,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use crate::events::run::RunStatus;
+pub use budget::{Budget, Exhausted, Raise};
 pub use command::{Ask, Grants, Order, RunEffect, RunEffectId};
 pub(crate) use context::{Context, ContextValue};
 pub(crate) use graph::Graph;
@@ -91,7 +96,7 @@ pub(crate) use phase::{Done, StepPhase, UndoPhase};
 pub use plan::{CannotUndo, RollbackPlan};
 use queue::Queue;
 pub use recorded::RECORDS;
-pub use rejection::{Became, Impossible, NoReturn, Refusal, Refused, RunRejection};
+pub use rejection::{Became, Impossible, NoReturn, NotRaised, Refusal, Refused, RunRejection};
 pub(crate) use shared::Shared;
 pub use shared::{HeldLock, LEASE, LockOf, OfShared, SharedEffect, SharedEffectId};
 pub use start::{Insists, StartChild, StartRun};
@@ -108,7 +113,7 @@ use crate::events::decision::Form;
 use crate::events::ids::{AgentName, Fence, RUN_KIND, RunId, StepId, TimerId, Version};
 use crate::events::json::{BlobRef, Payload};
 use crate::events::problem::Problem;
-use crate::events::run::{AttemptStarted, Purpose, Routed, RunEvent, RunStarted, Undoes};
+use crate::events::run::{AttemptStarted, Purpose, Routed, RunEvent, RunStarted, Undoes, Usage};
 use crate::events::time::Timestamp;
 use crate::kernel::standing::KindFold;
 use crate::kernel::{
@@ -130,6 +135,10 @@ pub struct Run {
     awaited: HashMap<StepId, Vec<StepIndex>>,
     /// Steps that could be done.
     ready: Queue,
+    /// What it may spend; none without a limit.
+    budget: Option<Box<Budget>>,
+    /// What each agent has used up, of those that report something.
+    usage: BTreeMap<AgentName, Usage>,
     /// Agents that are paused and that such steps want, or compensations, and since when.
     awaited_agents: BTreeMap<AgentName, Timestamp>,
     timers: HashMap<TimerId, Timer>,
@@ -354,35 +363,6 @@ impl Run {
     /// Whether all steps are done with that this step or phase is.
     fn is_reached(&self, until: &str) -> bool {
         self.steps.all(&self.named(until)).all(Node::is_done)
-    }
-
-    /// Whether nothing of it goes on before somebody acts, here or in a run that it has started.
-    fn rests(&self) -> bool {
-        let has_tasks = !self.tasks.open.is_empty();
-        let waits_for_others = self.resting > 0 || has_tasks || !self.awaited_agents.is_empty();
-        match &self.phase {
-            Phase::Empty | Phase::Ended(_) | Phase::Ending(_) => false,
-            _ if self.is_at_work() || self.is_asking() || self.shared.is_asking() => false,
-            _ if self.is_delivering() => false,
-            Phase::Back(_) => true,
-            _ if self.paused => true,
-            _ if self.could_start() || self.has_own_timers() => false,
-            // That people may say it too late keeps nobody waiting.
-            Phase::Going => self.people.are_awaited() || waits_for_others,
-            Phase::Unwinding(_) => waits_for_others,
-        }
-    }
-
-    /// Whether it is woken some time without anybody, beside the end of its time.
-    fn has_own_timers(&self) -> bool {
-        let of_others = self.people.timers.len() + self.deadlines.len() + self.tasks.timers();
-        self.timers.len() > of_others + usize::from(self.is_timed())
-    }
-
-    /// Whether it has a limit of its time, and that time runs now.
-    fn is_timed(&self) -> bool {
-        let limited = self.about.as_ref().is_some_and(|about| about.started.duration_limit_us.is_some());
-        limited && self.time_left_us.is_none() && !matches!(self.phase, Phase::Ended(_))
     }
 }
 

@@ -22,7 +22,7 @@ use crate::events::codec;
 use crate::events::ids::{Fence, RunId, StepId, Version};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code};
-use crate::events::run::{Outcome, Parent, Resolution, RunEvent, Usage};
+use crate::events::run::{Outcome, Parent, Resolution, RunEvent, SpendLimits, Usage};
 use crate::kernel::{NotRecalled, Recalling, Recording};
 use crate::workflow::work::AgentRequest;
 
@@ -52,6 +52,7 @@ pub const RECORDS: &[(&str, u16)] = &[
     ("signal", 1),
     ("resend", 1),
     ("resolve", 1),
+    ("raise_budget", 1),
     ("for_parent", 1),
     ("of_child", 1),
     ("no_child", 1),
@@ -196,6 +197,12 @@ struct Resolve {
 }
 
 #[derive(Serialize, Deserialize)]
+struct RaiseBudget {
+    limits: SpendLimits,
+    reason: Option<Payload>,
+}
+
+#[derive(Serialize, Deserialize)]
 struct ForTheParent {
     parent: Parent,
     wants: WantsOf,
@@ -271,6 +278,7 @@ pub(super) fn asked_by(ask: &Ask) -> Option<Arc<str>> {
         | Ask::Resend { by, .. }
         | Ask::Resolve { by, .. } => Some(Arc::clone(by)),
         Ask::OfTask(asked) => Some(Arc::clone(&asked.by)),
+        Ask::RaiseBudget(raise) => Some(Arc::clone(&raise.by)),
         Ask::Start(_)
         | Ask::Completed { .. }
         | Ask::Failed { .. }

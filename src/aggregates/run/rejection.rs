@@ -1,6 +1,7 @@
 //! Why a run may refuse, and what can be done instead.
 
 mod impossible;
+mod spend;
 mod words;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use crate::events::time::Timestamp;
 use crate::kernel::Unreadable;
 
 pub use impossible::Impossible;
+pub use spend::NotRaised;
 use words::{instead, quoted, some_of, told};
 
 /// Why a run refuses a command.
@@ -352,6 +354,10 @@ pub enum Refusal {
         lease: u32,
     },
 
+    /// It is not let spend more.
+    #[error(transparent)]
+    NotRaised(#[from] NotRaised),
+
     /// A child does not do what its parent wants.
     #[error("the child run is {}: {why}", .status.text())]
     OfChild {
@@ -444,10 +450,17 @@ impl Refusal {
             Self::TaskOver { .. } => Code::TaskOver,
             Self::TaskNotHandedOut { .. } => Code::TaskNotHandedOut,
             Self::TaskHeld { .. } => Code::TaskHeld,
+            Self::NotRaised(why) => why.code(),
             Self::TaskTakenOver { .. } | Self::LeaseOver { .. } => Code::LeaseOver,
             Self::OfChild { status: RunStatus::Stuck, .. } => Code::ChildStuck,
             Self::OfChild { .. } => Code::ChildFailed,
         }
+    }
+}
+
+impl From<NotRaised> for RunRejection {
+    fn from(why: NotRaised) -> Self {
+        Refusal::from(why).into()
     }
 }
 

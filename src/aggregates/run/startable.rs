@@ -28,6 +28,8 @@ impl Run {
             external: external.into(),
         };
         let goes_on = !self.paused || matches!(ask, Ask::Unpause(_));
+        // What comes back starts something in a commit of its own.
+        let may_spend = !self.is_out_of_budget() || matches!(ask, Ask::RaiseBudget(_));
         match (&self.phase, ask) {
             (Phase::Empty, ask) => {
                 if let Some(start) = ask.begins() {
@@ -40,7 +42,7 @@ impl Run {
                 wanted.room += self.made_room(ask);
                 self.wanted_to_undo(unwinding, ask, &mut wanted);
             }
-            (Phase::Going, ask) if goes_on => {
+            (Phase::Going, ask) if goes_on && may_spend => {
                 // An attempt that this command ends makes room for another.
                 wanted.room += self.made_room(ask);
                 self.ready.wanted().for_each(|(agent, count)| wanted.add(agent, count));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Facade;
 use crate::actors::runs::RunKind;
-use crate::aggregates::run::{Ask, OfTask, Order, Run, TaskDoes};
+use crate::aggregates::run::{Ask, OfTask, Order, Raise, Run, TaskDoes};
 use crate::api::protocol::{Control, Planned, Recorded};
 use crate::events::ids::{CommandId, Fence, RequestId, RunId, StreamId};
 use crate::events::problem::{Code, Problem, Remedy, nearest};
@@ -73,6 +73,7 @@ fn named(control: &Control) -> Option<&str> {
         | Control::Unpause
         | Control::Cancel { .. }
         | Control::Signal { .. }
+        | Control::RaiseBudget { .. }
         | Control::Resend { .. }
         | Control::CompleteTask { .. }
         | Control::FailTask { .. }
@@ -113,6 +114,9 @@ fn ask(control: Control, order: Order) -> Result<Ask, Problem> {
             Ask::Reject { request, by, reason }
         }
         Control::Check { request, points } => Ask::Check { request, by: order.by, points },
+        Control::RaiseBudget { limits } => {
+            Ask::RaiseBudget(Box::new(Raise { limits, by: order.by, reason: order.reason }))
+        }
         Control::Resend { number } => Ask::Resend { number, by: order.by },
         Control::CompleteTask { fence, lease, answer } => {
             of_task(fence, order.by, TaskDoes::Complete { lease, answer })

@@ -158,6 +158,7 @@ fn is_happening(event: &RunEvent) -> bool {
         Run::ApprovalExpired(_) | Run::SignalAwaited(_) | Run::SignalReceived(_) => true,
         Run::AgentAwaited(_) | Run::AgentAwaitEnded(_) | Run::MessageExpired(_) => true,
         Run::LockRequested(_) | Run::LockAcquired(_) => true,
+        Run::BudgetExhausted(_) | Run::BudgetRaised(_) => true,
         Run::RunPaused(_) | Run::RunUnpaused(_) | Run::CancelRequested(_) | Run::RetryRequested(_) => true,
         Run::RollbackStarted(_) | Run::StepCompensated(_) | Run::CompensationFailed(_) => true,
         Run::CompensationResolved(_) => true,

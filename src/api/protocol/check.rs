@@ -16,9 +16,10 @@ use crate::aggregates::run::Order;
 use crate::api::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
 use crate::events::ids::{AgentName, ContextKey, ContextName, ConversationName, InvalidId, RunId, StepId};
 use crate::events::json::Json;
-use crate::events::limits::{TASK_ANSWER_JSON_BYTES_MAX, TASK_LEASE_MAX};
+use crate::events::limits::{CALLS_MAX, TASK_ANSWER_JSON_BYTES_MAX, TASK_LEASE_MAX, TOKENS_MAX};
+use crate::events::money::{DOLLARS_MAX, NANOS_A_DOLLAR};
 use crate::events::problem::{Code, Problem};
-use crate::events::run::{Routed, RoutedAgent};
+use crate::events::run::{Routed, RoutedAgent, SpendKind, SpendLimits};
 use crate::events::time::format_duration;
 use crate::executors::AgentDefinition;
 use crate::workflow::definition::Definition;
@@ -198,6 +199,7 @@ impl Control {
                 }
                 whole("the answer", answer)
             }
+            Self::RaiseBudget { limits } => spend(*limits),
             Self::FailTask { fence: _, lease: _, class: _ } => Ok(()),
             Self::Heartbeat { fence: _, lease: _, length, percent, text } => {
                 if percent.is_some_and(|percent| percent > 100) {
@@ -209,6 +211,17 @@ impl Control {
             Self::Resolve { step, how: _ } => named("the step", step.as_str()),
         }
     }
+}
+
+/// Limits of what is spent are within what a file may say.
+fn spend(limits: SpendLimits) -> Result<(), Problem> {
+    let most = |kind| match kind {
+        SpendKind::Calls => CALLS_MAX,
+        SpendKind::Tokens => TOKENS_MAX,
+        SpendKind::Usd => DOLLARS_MAX * NANOS_A_DOLLAR,
+    };
+    let absurd = limits.set().find(|(kind, limit)| !(1..=most(*kind)).contains(limit));
+    absurd.map_or(Ok(()), |(kind, _)| Err(bad(format!("no limit of {kind} is so high, or nothing at all"))))
 }
 
 impl TasksWanted {

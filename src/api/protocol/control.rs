@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::events::ids::{Fence, MessageNumber, StepId};
 use crate::events::json::Json;
 use crate::events::problem::Class;
-use crate::events::run::Resolution;
+use crate::events::run::{Resolution, SpendLimits};
 use crate::workflow::approval::Edits;
 
 /// The things that a person may want of a run.
@@ -69,6 +69,11 @@ pub enum Control {
         name: Arc<str>,
         /// The data that the step which waits for it is to answer.
         data: Json,
+    },
+    /// To spend more than its limits let it.
+    RaiseBudget {
+        /// The new limits, of the kinds that are to be raised.
+        limits: SpendLimits,
     },
     /// To send a message again to those for whom it is dead.
     Resend {

@@ -21,6 +21,9 @@ pub(in crate::cli) struct GivenArguments {
     /// The run's id; again with the same work, input and flags, it attaches to that run
     #[arg(long)]
     pub(in crate::cli) id: Option<String>,
+    /// A limit of what the run spends, over the workflow's own: calls=N, tokens=N, or usd=AMOUNT
+    #[arg(long = "limit", value_name = "K=N")]
+    pub(in crate::cli) limits: Vec<String>,
     /// A tag to find the run by
     #[arg(long = "tag", value_name = "K=V")]
     pub(in crate::cli) tags: Vec<String>,

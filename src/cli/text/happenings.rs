@@ -11,7 +11,7 @@ use super::terminal::{Text, name, terminal};
 use super::{moment, took};
 use crate::api::protocol::HistoryLine;
 use crate::events::ids::{RunId, StepId};
-use crate::events::run::Purpose;
+use crate::events::run::{BudgetExhausted, Purpose};
 use crate::events::text::shortened;
 use crate::events::time::Timestamp;
 
@@ -275,6 +275,11 @@ impl Story {
                 facts.text("strategy")
             ),
             "run_paused" => terminal!("{} {}", Tone::Warning.of(&terminal!("paused")), facts.by()),
+            "budget_exhausted" => {
+                let lacks = serde_json::from_value::<BudgetExhausted>(facts.data.clone()).ok()?;
+                terminal!("{}", Tone::Warning.of(&terminal!("{}", lacks.says())))
+            }
+            "budget_raised" => terminal!("may spend more, {}", facts.by()),
             "run_unpaused" => terminal!("goes on, {}", facts.by()),
             "cancel_requested" => terminal!("is to end, {}", facts.by()),
             "retry_requested" => terminal!("what failed is tried again, {}", facts.by()),

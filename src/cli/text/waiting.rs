@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::colour::Tone;
+use super::spend;
 use super::terminal::{Call, Text, name, terminal};
 use super::{from_here, moment};
 use crate::api::user::user;
@@ -96,6 +97,10 @@ fn one(run: &RunId, waiting: &Waiting, call: &Call, now: Timestamp) -> Vec<Text>
             terminal!("waits for the agent `{}`, which is paused, in `{}`", name(id), step),
             terminal!("  let it work: {}", call.command(["agents", "unpause", id])),
         ],
+        ("spend", _) => {
+            let met = waiting.limit.as_ref().map(|limit| spend::met(run, limit, call));
+            met.unwrap_or_else(|| vec![terminal!("waits to spend more than it may")])
+        }
         ("task", _) => {
             let agent = waiting.agent.as_deref().unwrap_or_default();
             let held = waiting.lease_until.filter(|end| *end > now).and(waiting.by.as_ref());

@@ -275,6 +275,9 @@ codes! {
     NotCompleted = "RE-2031", Validation, "The output is wanted of a run that has not completed", "look at its outcome first";
     OutputMisfit = "RE-2032", Validation, "The output of a run is not of the type that is wanted", "see what the workflow's `output` says";
 
+    NotRaised = "RE-2041", Validation, "A run is to be let spend more, and has no such limit, or one that is as high",
+        "name a limit that it has, and a higher number", RaiseBudget;
+
     // 30: what a step dies of
     ExitTransient = "RE-3001", Transient, "A program ended with a status that means: try again", "see what it wrote to stderr";
     ExitValidation = "RE-3002", Validation, "A program ended with a status that means: bad input", "see what it wrote to stderr";
@@ -324,6 +327,10 @@ codes! {
     TaskFailed = "RE-3039", Unknown, "Whoever had taken a task said that it cannot be done", "see its message";
     BadTasks = "RE-3050", Validation, "A plan of tasks cannot be done", "see its message, which says everything that is wrong with it", (Read(Document::Goals));
     TaskBlocked = "RE-3051", Validation, "An agent says what keeps it from going on with its task", "see what it says, and what the agent that planned said";
+    SpendExceeded = "RE-3060", Fatal, "The run may spend no more: the next attempt would go over its limit, and `on_limit` is `fail`",
+        RaiseBudget, "then try again what failed";
+    BadUsage = "RE-3061", Validation, "What a program reports that it used up is nonsense",
+        "write whole numbers of calls and tokens, and an amount in US dollars, none of them negative", (Read(Document::Budgets));
     AnswerSaysFailed = "RE-3040", Unknown, "An agent answered that it failed", "see what it says in its answer: `status` is `failed` there, or a line of it says so";
     TooManyItems = "RE-3029", Validation, "A `for_each` has more items than the configuration lets a run grow by",
         "give it a shorter list, or see `growth.items` in the configuration";

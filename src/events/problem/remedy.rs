@@ -33,6 +33,8 @@ pub enum Remedy {
     GiveReason,
     /// Raise the limit of the run's time.
     RaiseDuration,
+    /// Raise a limit of what the run spends.
+    RaiseBudget,
     /// Name the data folder that is meant.
     NameFolder,
     /// Use a data folder of one's own.
@@ -191,6 +193,8 @@ pub enum Document {
     Chains,
     /// The document on the definitions of agents.
     Agents,
+    /// The document on what may be spent.
+    Budgets,
     /// The document on bounds.
     Limits,
     /// The document on shared contexts.

@@ -207,3 +207,30 @@ fn texts_with_colons_are_taken_as_they_stand_with_a_warning() {
     assert_eq!(problem("---\nname: a\ndescription: b: c\ntools: [d\n---\n").code, Code::BadAgent);
     assert_eq!(problem("---\nname: a\ndescription: b: c\nname: d\n---\n").code, Code::BadAgent);
 }
+
+#[test]
+fn what_an_attempt_uses_at_most_is_read_exactly() {
+    let (agent, _) =
+        AgentDefinition::parse(&with("budget: {calls: 2, tokens: 8000, usd: 0.05}"), "a.md").unwrap();
+    let budget = AttemptBudget { calls: Some(2), tokens: Some(8_000), usd_nanos: Some(50_000_000) };
+    assert_eq!(agent.budget, Some(budget));
+    let recorded: AttemptBudget = serde_json::from_value(agent.recorded().value()["budget"].clone()).unwrap();
+    assert_eq!(recorded, budget, "as a run reads it again");
+    for (key, says) in [
+        ("budget: {}", "give it a map, as in {calls: 2, tokens: 8000, usd: 0.05}"),
+        ("budget: 5", "give it a map"),
+        ("budget: {eur: 5}", "`\"eur\"`: give it a map"),
+        ("budget: {calls: 0}", "`calls` takes a whole number from 1 to 4294967295"),
+        ("budget: {tokens: -8}", "`tokens` takes a whole number from 1"),
+        ("budget: {usd: -0.05}", "it is less than zero"),
+        ("budget: {usd: 5 EUR}", "it is no amount of US dollars"),
+        ("budget: {usd: 0.0000000001}", "it is finer than a billionth"),
+        ("budget: {usd: 123456789.123456789}", "put an amount of so many digits in quotes"),
+        ("budget: {usd: true}", "`usd` takes an amount in US dollars"),
+    ] {
+        let message = problem(&with(key)).message;
+        assert!(message.contains(says), "{key}: {message}");
+    }
+    let quoted = AgentDefinition::parse(&with("budget: {usd: '123456789.123456789'}"), "a.md").unwrap().0;
+    assert_eq!(quoted.budget.unwrap().usd_nanos, Some(123_456_789_123_456_789));
+}

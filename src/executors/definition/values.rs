@@ -6,8 +6,11 @@ use serde_json::Value;
 use super::{AgentFallback, ExecutorKind};
 use crate::events::agent::{InvalidRate, Rate};
 use crate::events::ids::AgentName;
+use crate::events::limits::{CALLS_MAX, TOKENS_MAX};
+use crate::events::money::parse_usd;
 use crate::events::problem::nearest;
 use crate::workflow::definition::{Criticality, is_built_in};
+use crate::workflow::estimate::AttemptBudget;
 use crate::workflow::topic::TopicPattern;
 
 /// How many patterns of topics an agent subscribes to.
@@ -117,6 +120,48 @@ pub(super) fn handoffs(value: &Value) -> Result<Vec<AgentName>, String> {
 pub(super) fn criticality(value: Value) -> Result<Criticality, String> {
     serde_json::from_value(value.clone())
         .map_err(|_| format!("{}: one of critical, high, medium, low", shown(&value)))
+}
+
+/// What one attempt uses at most, as a map of `calls`, `tokens` and `usd`.
+pub(super) fn budget(value: &Value) -> Result<AttemptBudget, String> {
+    let hint = "give it a map, as in {calls: 2, tokens: 8000, usd: 0.05}";
+    let Some(map) = value.as_object().filter(|map| !map.is_empty()) else {
+        return Err(format!("{}: {hint}", shown(value)));
+    };
+    let mut budget = AttemptBudget::default();
+    for (key, value) in map {
+        let whole = |most: u64| {
+            let number = value.as_u64().filter(|number| (1..=most).contains(number));
+            number.ok_or_else(|| format!("{}: `{key}` takes a whole number from 1 to {most}", shown(value)))
+        };
+        match key.as_str() {
+            "calls" => budget.calls = Some(whole(CALLS_MAX)?),
+            "tokens" => budget.tokens = Some(whole(TOKENS_MAX)?),
+            "usd" => budget.usd_nanos = Some(usd(value)?),
+            _ => return Err(format!("{}: {hint}", shown(&Value::from(key.as_str())))),
+        }
+    }
+    Ok(budget)
+}
+
+/// An amount of money, exactly as it is written, in billionths of a dollar. A number has come through a float, whose shortest form
+/// is what was written as long as that has no more digits than a float holds; a text has not.
+fn usd(value: &Value) -> Result<u64, String> {
+    const DIGITS_OF_FLOATS: usize = 15;
+    let text = match value {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        other => return Err(format!("{}: `usd` takes an amount in US dollars", shown(other))),
+    };
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    if value.is_f64() && digits > DIGITS_OF_FLOATS {
+        return Err(format!("{}: put an amount of so many digits in quotes", shown(value)));
+    }
+    match parse_usd(&text) {
+        Ok(0) => Err(format!("{}: it is nothing to spend", shown(value))),
+        Ok(nanos) => Ok(nanos),
+        Err(why) => Err(format!("{}: it {why}", shown(value))),
+    }
 }
 
 /// A list of patterns of topics; a single one may stand without the list.

@@ -10,12 +10,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::mask::Masks;
+use super::super::usage;
 use super::super::{
     AgentDefinition, AgentRequest, ContextEntry, Failure, MessageGiven, Output, Progress, Task,
 };
 use crate::events::ids::{AgentName, LockFence};
 use crate::events::json::{Json, Why};
 use crate::events::problem::Code;
+use crate::events::run::Usage;
 use crate::workflow::handoff;
 use crate::workflow::work::Guidance;
 
@@ -189,6 +191,9 @@ fn take(line: &str, output: &mut Output) -> Result<bool, Failure> {
     if let Some(paths) = line.strip_prefix("ARTIFACTS:") {
         return Ok(take_paths(paths.split(',').map(str::trim), output));
     }
+    if let Some(report) = line.strip_prefix("USAGE:") {
+        return take_usage(report, output);
+    }
     let request = if let Some(message) = line.strip_prefix("SEND:") {
         json(message)?.filter(|message| message.text().starts_with('{')).map(AgentRequest::Send)
     } else if let Some(assignment) = line.strip_prefix("CONTEXT ") {
@@ -199,6 +204,27 @@ fn take(line: &str, output: &mut Output) -> Result<bool, Failure> {
     let taken = request.is_some();
     output.requests.extend(request);
     Ok(taken || progress(line.as_bytes()).is_some())
+}
+
+/// Whether this is an object; then it reports what was used up, beside what was reported before.
+fn take_usage(report: &str, output: &mut Output) -> Result<bool, Failure> {
+    let report = json(report)?.filter(|report| report.text().starts_with('{'));
+    if let Some(report) = &report {
+        output.usage = usage::sum(output.usage, usage::read(report)?)?;
+    }
+    Ok(report.is_some())
+}
+
+/// What a program reports that it used up which did not come through; nothing where that is nonsense, for it fails already.
+pub(super) fn usage(stdout: &[u8]) -> Usage {
+    let mut output = Output::default();
+    let text = String::from_utf8_lossy(stdout);
+    let reports = text.lines().filter_map(|line| line.trim_end().strip_prefix("USAGE:"));
+    for report in reports {
+        // The others are worth telling.
+        let _ = take_usage(report, &mut output);
+    }
+    output.usage
 }
 
 fn take_paths<'a>(paths: impl IntoIterator<Item = &'a str>, output: &mut Output) -> bool {
@@ -324,6 +350,19 @@ mod tests {
                 AgentRequest::Context { key: "owner".to_owned(), value: Json::parse("\"ann\"").unwrap() },
             ]
         );
+    }
+
+    #[test]
+    fn what_it_used_up_is_the_sum_of_what_it_reports() {
+        let said =
+            "USAGE: {\"calls\":1,\"usd\":0.1}\nhello\nUSAGE:{\"calls\":2,\"output_tokens\":7,\"usd\":0.2}\n";
+        let found = output(said.as_bytes()).unwrap();
+        let usage = Usage { calls: 3, input_tokens: 0, output_tokens: 7, usd_nanos: 300_000_000 };
+        assert_eq!((found.usage, found.output.value()), (usage, serde_json::json!({"stdout": "hello"})));
+        assert_eq!(super::usage(said.as_bytes()), usage, "also of a program that fails then");
+        assert_eq!(output(b"USAGE: {\"calls\": -1}").unwrap_err().code, Code::BadUsage);
+        let help = "USAGE: {start|stop} NAME";
+        assert_eq!(text_of(help), serde_json::json!({ "stdout": help }).to_string());
     }
 
     #[test]

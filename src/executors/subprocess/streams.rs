@@ -17,6 +17,7 @@ use super::conversation::Conversation;
 use super::mask::{Masking, TooMuch};
 use super::protocol::{self, Word};
 use super::running::Pipes;
+use crate::events::run::Usage;
 use crate::workflow::work::{Transcript, Written};
 
 /// As much as a pipe holds.
@@ -232,6 +233,11 @@ impl Streams {
     /// Whether the program has more masked than it may.
     pub(super) fn masks_too_much(&self) -> bool {
         self.masking.is_over()
+    }
+
+    /// What was reported so far to be used up.
+    pub(super) fn usage(&self) -> Usage {
+        protocol::usage(&self.output.kept)
     }
 
     /// What the program answered.

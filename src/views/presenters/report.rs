@@ -6,6 +6,7 @@ mod failure;
 mod goals;
 mod handoffs;
 mod phases;
+mod spend;
 mod steps;
 mod waiting;
 
@@ -29,6 +30,7 @@ pub use failure::{FailureReport, FailureSearch};
 pub use goals::{GoalReport, TaskReport, TestsReport};
 pub use handoffs::{HandoffReport, HandoffsReport};
 pub use phases::PhaseReport;
+pub use spend::{AgentUsage, Amounts, BudgetReport, LimitReport, SpendReport};
 pub use steps::{ChildReport, ParentReport, SettledReport, StepProgress, StepReport, sign};
 pub(super) use steps::{in_order, primary_agent};
 pub use waiting::{Approvers, Waiting};
@@ -95,6 +97,12 @@ pub struct RunReport {
     pub goals: Vec<GoalReport>,
     /// What it used up.
     pub usage: UsageReport,
+    /// The same for each agent that reports something.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spend: Vec<AgentUsage>,
+    /// What it may spend, and what of that is used and reserved; none without a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetReport>,
     /// What it waits for: people and programs, other runs, and what comes by itself.
     pub waiting_for: Vec<Waiting>,
     /// Names and values by which people find the run.
@@ -168,6 +176,28 @@ pub struct UsageReport {
     usd: f64,
 }
 
+impl UsageReport {
+    /// Calls of models.
+    pub const fn calls(&self) -> u64 {
+        self.calls
+    }
+
+    /// Tokens that went in.
+    pub const fn input_tokens(&self) -> u64 {
+        self.input_tokens
+    }
+
+    /// Tokens that came out.
+    pub const fn output_tokens(&self) -> u64 {
+        self.output_tokens
+    }
+
+    /// Money, to the nearest billionth of a dollar, for people to read.
+    pub fn usd_nanos(&self) -> u64 {
+        (self.usd * 1e9).round() as u64
+    }
+}
+
 /// Makes the report of a run.
 ///
 /// # Errors
@@ -222,6 +252,8 @@ pub fn report(
         escalations: escalations::escalations(run.nodes()),
         goals,
         usage: usage_report(usage),
+        spend: spend::by_agent(run),
+        budget: spend::budget(run),
         waiting_for: waiting::waiting_for(run),
         tags: about.started.tags.clone(),
         agents: Vec::new(),

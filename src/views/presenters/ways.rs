@@ -61,6 +61,8 @@ pub enum Act {
     LookAtUndoing(StepId),
     /// Look at the causes of how it is.
     LookAtWhy,
+    /// Look at what it may spend, and has spent.
+    LookAtBudget,
     /// Let it go on, and see it through.
     Resume,
     /// Let it go on after a pause.

@@ -1,13 +1,17 @@
 //! Collects what is wrong with a file, and reads plain values from it.
 
+use std::fmt::Display;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::foreign::meant;
 use super::keys::Keys;
 use super::tree::{Tree, Value, path};
 use crate::events::ids::StepId;
+use crate::events::limits::TOKENS_MAX;
+use crate::events::money::parse_usd;
 use crate::events::problem::{Code, Problem, Remedies, SourceLocation, nearest};
-use crate::events::text::is_control;
+use crate::events::text::{is_control, printable};
 use crate::events::time::{BadDuration, parse_duration};
 
 /// Collects what is wrong. Readers answer none for what they have reported, and their callers go on.
@@ -168,9 +172,33 @@ impl<'s> Diagnostics<'s> {
         self.whole(key, max, Code::BadValue.remedies().to_vec(), tree)
     }
 
-    fn whole(&mut self, key: &str, max: u32, hint: impl Into<Remedies>, tree: &Tree) -> Option<u32> {
+    /// Reads a number of tokens, at least 1.
+    pub(super) fn amount(&mut self, key: &str, tree: &Tree) -> Option<u64> {
+        self.whole(key, TOKENS_MAX, format!("leave `{key}` out for no limit"), tree)
+    }
+
+    /// Reads an amount of money in dollars, more than zero, as billionths of a dollar.
+    pub(super) fn usd(&mut self, key: &str, tree: &Tree) -> Option<u64> {
+        let why = match &tree.value {
+            Value::Number(text) | Value::Text(text) => match parse_usd(text) {
+                Ok(0) => "`0` is nothing to spend".to_owned(),
+                Ok(nanos) => return Some(nanos),
+                Err(why) => format!("`{}` {why}", printable(text)),
+            },
+            _ => format!("this is {}", tree.kind()),
+        };
+        let problem =
+            Problem::new(Code::BadValue, format!("`{key}` takes an amount in US dollars, and {why}"));
+        self.refuse(tree, problem.hint(format!("write it as in `2.50`; leave `{key}` out for no limit")));
+        None
+    }
+
+    fn whole<N>(&mut self, key: &str, max: N, hint: impl Into<Remedies>, tree: &Tree) -> Option<N>
+    where
+        N: FromStr + PartialOrd + From<u8> + Display + Copy,
+    {
         let number = match &tree.value {
-            Value::Number(number) => number.parse().ok().filter(|number| (1..=max).contains(number)),
+            Value::Number(number) => number.parse().ok().filter(|number| (N::from(1)..=max).contains(number)),
             _ => None,
         };
         if number.is_none() {

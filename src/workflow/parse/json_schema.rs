@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::KEYS;
 use super::keys::{Key, Keys, Takes};
+use crate::events::limits::TOKENS_MAX;
+use crate::events::money::DOLLARS_MAX;
 
 /// The JSON Schema of workflow files.
 pub fn json_schema() -> Value {
@@ -54,6 +56,8 @@ fn takes(takes: &Takes, parts: &mut Map<String, Value>) -> Value {
         Takes::Id => json!({"type": ["string", "boolean"], "pattern": "^[A-Za-z_][A-Za-z0-9_-]{0,63}$"}),
         Takes::Duration => json!({"type": "string", "pattern": r"^\s*([0-9.]+(ms|s|m|h|d))+\s*$"}),
         Takes::Count(max) => json!({"type": "integer", "minimum": 1, "maximum": max}),
+        Takes::Amount => json!({"type": "integer", "minimum": 1, "maximum": TOKENS_MAX}),
+        Takes::Money => json!({"type": "number", "exclusiveMinimum": 0, "maximum": DOLLARS_MAX}),
         Takes::Number(min, max) => json!({"type": "number", "minimum": min, "maximum": max}),
         Takes::Flag => json!({"type": "boolean"}),
         Takes::Word(words) => json!({"enum": words()}),

@@ -37,6 +37,10 @@ pub(super) enum Takes {
     Duration,
     /// A whole number from 1 to this.
     Count(u32),
+    /// A whole number from 1 on.
+    Amount,
+    /// An amount of money in US dollars, more than zero.
+    Money,
     /// A number from one to the other.
     Number(f64, f64),
     /// `true` or `false`.

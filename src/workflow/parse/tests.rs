@@ -7,6 +7,7 @@ mod bad;
 mod deep;
 mod docs;
 mod good;
+mod limits;
 mod orchestration;
 mod plans;
 mod sagas;

@@ -160,7 +160,8 @@ fn asked() -> Vec<CommandCase> {
         untold(Ask::AgentFree { agent: AgentName::new("publisher") }),
     ];
     let shared = shared::commands().into_iter().map(untold);
-    let messages = messages::commands().into_iter().chain(tasks::commands()).map(untold);
+    let messages =
+        messages::commands().into_iter().chain(tasks::commands()).chain(budget::commands()).map(untold);
     let alone = alone.into_iter().chain(results()).chain(people()).chain(family());
     alone.chain(shared).chain(messages).collect()
 }

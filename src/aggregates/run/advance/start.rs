@@ -23,9 +23,12 @@ impl Advance<'_, '_> {
     pub(super) fn start_granted(&mut self) -> Result<bool, RunRejection> {
         let mut started = false;
         for agent in self.draft.state().ready.agents() {
-            while self.goes_forward() && self.may_open_one(&agent) {
+            while self.goes_forward() && !self.draft.state().is_out_of_budget() && self.may_open_one(&agent) {
                 let run = self.draft.state();
                 let Some(place) = run.next_of(&run.ready, &agent) else { break };
+                if self.exceeds_budget(place, &agent, None)? {
+                    break;
+                }
                 let step = self.template(place)?;
                 if self.cannot_hold_locks(place, &agent, &step)?
                     || self.must_ask(place)?
@@ -114,6 +117,9 @@ impl Advance<'_, '_> {
         }
         match self.work(place, &step, agent) {
             Ok(work) => {
+                if self.exceeds_budget(place, agent, Some(&work))? {
+                    return Ok(false);
+                }
                 // People may take their time, unless the step says otherwise.
                 let patience = match self.draft.state().is_external(agent) {
                     true => step.timeout,
@@ -177,6 +183,10 @@ impl Advance<'_, '_> {
         timeout: Option<Duration>,
         work: Work,
     ) -> Result<(), RunRejection> {
+        let reserved = match purpose {
+            Purpose::Do => self.reservation(&agent, &work)?,
+            Purpose::Compensate => None,
+        };
         let input = Json::of(&work).map_err(|_| Impossible::NoJson(place.number()))?;
         let offered = self.draft.state().is_external(&agent).then(|| description(&work));
         let input = self.draft.payload(input);
@@ -215,7 +225,11 @@ impl Advance<'_, '_> {
             agent: event.agent.clone(),
             description,
         });
+        let fence = event.fence;
         self.draft.emit(event);
+        if let Some(amount) = reserved {
+            self.draft.emit(BudgetReserved { step: step.clone(), fence, amount });
+        }
         offered.into_iter().for_each(|offered| self.draft.emit(offered));
         if let Some(run) = child {
             self.draft.emit(ChildStarted { step, run });

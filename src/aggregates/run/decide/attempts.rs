@@ -123,6 +123,7 @@ fn settle(
     };
     let transcript = transcript.map(|said| advance.draft.payload(said));
     advance.do_beside(&attempt, beside)?;
+    advance.settle_budget(&attempt, Some((Outcome::Known, usage)));
     let (number, left) = (attempt.attempt, advance.numbers_given(&attempt));
     match attempt.purpose {
         Purpose::Do => {
@@ -222,6 +223,7 @@ fn end_failed(
 ) {
     let transcript = failure.transcript.clone().map(|said| advance.draft.payload(said));
     let answered = answered.map(|answered| advance.draft.payload(answered));
+    advance.settle_budget(attempt, Some((failure.outcome, failure.usage)));
     let failed = AttemptFailed {
         purpose: attempt.purpose,
         step: attempt.step.clone(),
@@ -385,6 +387,7 @@ fn lose_one(
 ) -> Result<(), RunRejection> {
     let (purpose, step) = (attempt.purpose, attempt.step.clone());
     let lost = AttemptLost { purpose, step, attempt: attempt.attempt, interrupted };
+    advance.settle_budget(attempt, None);
     let how = "the process that made the attempt ended";
     advance.end_without_success(attempt, lost, (Code::LostTooOften, how));
     let run = advance.draft.state();

@@ -15,7 +15,16 @@ use crate::events::run::{
 use crate::events::time::Timestamp;
 
 impl Evolution<'_> {
-    pub(super) fn run_paused(&mut self, event: &RunPaused) -> Result<(), Contradiction> {
+    /// It pauses, or goes on after that.
+    pub(super) fn of_pause(&mut self, event: &RunEvent) -> Result<(), Contradiction> {
+        match event {
+            RunEvent::RunPaused(event) => self.run_paused(event),
+            RunEvent::RunUnpaused(event) => self.run_unpaused(event),
+            _ => Err("it is about no pause".to_owned()),
+        }
+    }
+
+    fn run_paused(&mut self, event: &RunPaused) -> Result<(), Contradiction> {
         let is_back = matches!(&self.run.phase, Phase::Unwinding(unwinding) if unwinding.is_back());
         if self.run.paused && !is_back {
             return Err("it is paused already".to_owned());
@@ -31,7 +40,7 @@ impl Evolution<'_> {
         Ok(())
     }
 
-    pub(super) fn run_unpaused(&mut self, _: &RunUnpaused) -> Result<(), Contradiction> {
+    fn run_unpaused(&mut self, _: &RunUnpaused) -> Result<(), Contradiction> {
         if !std::mem::take(&mut self.run.paused) {
             return Err("it is not paused".to_owned());
         }
@@ -93,6 +102,9 @@ impl Evolution<'_> {
     /// The run goes forward again, and has all its time again: otherwise one that took too long would only fail anew.
     fn go_forward(&mut self, undone: Option<&Unwinding>) -> Result<(), Contradiction> {
         self.run.phase = Phase::Going;
+        if let Some(budget) = &mut self.run.budget {
+            budget.exhausted = None;
+        }
         self.run.time_left_us = self.run.about.as_ref().and_then(|about| about.started.duration_limit_us);
         self.run.driven.time_left_us = self.run.time_left_us.unwrap_or_default();
         self.go_again(undone)

@@ -7,7 +7,7 @@ use crate::aggregates::run::{Phase, RunEffect, RunEffectId};
 use crate::events::ids::{AgentName, Fence, MessageNumber, StepId};
 use crate::events::run::{
     DeliveryFailed, DeliveryLost, DeliveryStarted, MessageExpired, MessageGiven, MessageHandled, MessageSent,
-    Purpose, StepAdded, StepKind,
+    Purpose, RunEvent, StepAdded, StepKind,
 };
 
 impl Evolution<'_> {
@@ -75,14 +75,23 @@ impl Evolution<'_> {
         Ok(())
     }
 
-    pub(super) fn delivery_failed(&mut self, event: &DeliveryFailed) -> Result<(), Contradiction> {
+    /// A delivery is over without success.
+    pub(super) fn delivery_ended(&mut self, event: &RunEvent) -> Result<(), Contradiction> {
+        match event {
+            RunEvent::DeliveryFailed(event) => self.delivery_failed(event),
+            RunEvent::DeliveryLost(event) => self.delivery_lost(event),
+            _ => Err("it is the end of no delivery".to_owned()),
+        }
+    }
+
+    fn delivery_failed(&mut self, event: &DeliveryFailed) -> Result<(), Contradiction> {
         self.delivery_of(event.fence, event.number)?;
         self.run.messages.count_try(event.fence);
         self.end_delivery(event.fence);
         Ok(())
     }
 
-    pub(super) fn delivery_lost(&mut self, event: &DeliveryLost) -> Result<(), Contradiction> {
+    fn delivery_lost(&mut self, event: &DeliveryLost) -> Result<(), Contradiction> {
         self.delivery_of(event.fence, event.number)?;
         if !event.interrupted {
             self.run.messages.count_try(event.fence);

@@ -71,6 +71,7 @@ impl Evolution<'_> {
 
     pub(super) fn step_compensated(&mut self, event: &StepCompensated) -> Result<(), Contradiction> {
         self.count_try(&event.step, Purpose::Compensate, event.attempt);
+        self.count_usage(&event.step, Purpose::Compensate, event.attempt, event.usage);
         let place = self.end_attempt(&event.step, Purpose::Compensate, event.attempt)?;
         let node = self.node_mut(place)?;
         node.usage = node.usage.and(event.usage);

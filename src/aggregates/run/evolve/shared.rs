@@ -10,7 +10,7 @@ use crate::aggregates::run::{RunEffect, RunEffectId, StepIndex, StepPhase};
 use crate::events::ids::Fence;
 use crate::events::run::{
     AttemptAnswered, ContextAwaited, ContextRead, ContextWritten, LockAcquired, LockGivenBack, LockRequested,
-    PreparationWithdrawn, Purpose,
+    PreparationWithdrawn, Purpose, RunEvent,
 };
 
 impl Evolution<'_> {
@@ -48,7 +48,16 @@ impl Evolution<'_> {
         self.make_ready(place)
     }
 
-    pub(super) fn lock_requested(&mut self, event: &LockRequested) -> Result<(), Contradiction> {
+    /// A step wants a lock, or has it.
+    pub(super) fn of_lock(&mut self, event: &RunEvent) -> Result<(), Contradiction> {
+        match event {
+            RunEvent::LockRequested(event) => self.lock_requested(event),
+            RunEvent::LockAcquired(event) => self.lock_acquired(event),
+            _ => Err("it is about no lock".to_owned()),
+        }
+    }
+
+    fn lock_requested(&mut self, event: &LockRequested) -> Result<(), Contradiction> {
         let place = self.place(&event.step)?;
         let of = LockOf {
             context: event.context.clone(),
@@ -81,7 +90,7 @@ impl Evolution<'_> {
         Ok(())
     }
 
-    pub(super) fn lock_acquired(&mut self, event: &LockAcquired) -> Result<(), Contradiction> {
+    fn lock_acquired(&mut self, event: &LockAcquired) -> Result<(), Contradiction> {
         let place = self.place(&event.step)?;
         let (of, purpose) = match self.run.shared.preparing.get(&place) {
             Some(Preparing::Locking { lock, purpose, .. })

@@ -8,7 +8,7 @@ use crate::aggregates::run::{StepIndex, StepPhase, Unwinding};
 use crate::events::run::{AnswerNoted, Because, Escalated, Purpose, RepairAsked, RunEvent};
 
 impl Evolution<'_> {
-    pub(super) fn answer_noted(&mut self, event: &AnswerNoted) -> Result<(), Contradiction> {
+    fn answer_noted(&mut self, event: &AnswerNoted) -> Result<(), Contradiction> {
         let open = self.open_attempt(&event.step, Purpose::Do, event.attempt)?;
         let within = self.place(&event.within)?;
         let watch = self.node_mut(within)?.watch.get_or_insert_default();
@@ -16,9 +16,10 @@ impl Evolution<'_> {
         Ok(())
     }
 
-    /// Somebody is asked what to do otherwise.
-    pub(super) fn asked_for_help(&mut self, event: &RunEvent) -> Result<(), Contradiction> {
+    /// What was seen of an agent, and who is asked what to do otherwise.
+    pub(super) fn of_stuck(&mut self, event: &RunEvent) -> Result<(), Contradiction> {
         match event {
+            RunEvent::AnswerNoted(event) => self.answer_noted(event),
             RunEvent::Escalated(event) => self.escalated(event),
             RunEvent::RepairAsked(event) => self.repair_asked(event),
             _ => Ok(()),

@@ -32,6 +32,7 @@ impl Evolution<'_> {
     }
 
     pub(super) fn attempt_failed(&mut self, event: &AttemptFailed) -> Result<(), Contradiction> {
+        self.count_usage(&event.step, event.purpose, event.attempt, event.usage);
         self.count_try(&event.step, event.purpose, event.attempt);
         let task = self.run.node(&event.step).and_then(|(_, node)| node.task.as_ref());
         let begun = task.is_none_or(|task| task.was_begun());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::aggregates::run::child::{agents, blob, start_child};
 use crate::aggregates::run::kin::{ChildSays, EndedChild, ForParent, OfChild, Wants};
-use crate::aggregates::run::{RunStatus, StartRun};
+use crate::aggregates::run::{Raise, RunStatus, StartRun};
 use crate::events::ids::TimerId;
 use crate::events::run::RunStarted;
 use crate::workflow::work::{AgentRequest, Child, Failure, Output};
@@ -83,7 +83,7 @@ pub(in crate::aggregates::run) fn recall(from: &Source<'_>) -> Result<Ask, NotRe
     })
 }
 
-/// What the runs of a family say to each other, and what shared contexts say.
+/// What the runs of a family say to each other, what shared contexts say, and what lets a run spend more.
 fn said_by_others(name: &str, from: &Source<'_>) -> Result<Ask, NotRecalled> {
     Ok(match name {
         "for_parent" => Ask::ForParent(Box::new(for_parent(read(from)?, from)?)),
@@ -91,11 +91,19 @@ fn said_by_others(name: &str, from: &Source<'_>) -> Result<Ask, NotRecalled> {
         "no_child" => read(from).map(|NoChild { step, fence }| Ask::NoChild { step, fence })?,
         "parent_told" => Ask::ParentTold { version: read(from)? },
         "return_refused" => Ask::ReturnRefused { reason: text(&read::<ReturnRefused>(from)?.reason, from)? },
+        "raise_budget" => Ask::RaiseBudget(Box::new(raise(from)?)),
         "say" | "message_handled" | "message_delivered" | "message_not_delivered" => {
             messages::recall(name, from)?
         }
         _ => Ask::OfShared(Box::new(shared::heard(name, from)?)),
     })
+}
+
+fn raise(from: &Source<'_>) -> Result<Raise, NotRecalled> {
+    let RaiseBudget { limits, reason } = read(from)?;
+    let by = from.decision.by.clone().ok_or_else(|| from.broken("it does not say who asked"))?;
+    let reason = reason.map(|reason| text(&reason, from)).transpose()?;
+    Ok(Raise { limits, by, reason })
 }
 
 fn for_parent(recorded: ForTheParent, from: &Source<'_>) -> Result<ForParent, NotRecalled> {

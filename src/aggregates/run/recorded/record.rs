@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::aggregates::run::StartRun;
 use crate::aggregates::run::kin::{ChildSays, EndedChild, ForParent, OfChild, Wants};
+use crate::aggregates::run::{Raise, StartRun};
 use crate::events::codec::CodecError;
 use crate::events::decision::Form;
 use crate::events::json::Json;
@@ -52,6 +52,10 @@ pub(in crate::aggregates::run) fn record(
         }
         Ask::Check { request, by: _, points } => codec::to_bytes(&Check { request, points }),
         Ask::Signal { name, data, by: _ } => codec::to_bytes(&signal(name, data, to)),
+        Ask::RaiseBudget(raise) => {
+            let Raise { limits, by: _, reason } = *raise;
+            codec::to_bytes(&RaiseBudget { limits, reason: reason.map(|reason| words(&reason, to)) })
+        }
         Ask::Resend { number, by: _ } => codec::to_bytes(&number),
         Ask::Resolve { by: _, reason, step, how } => {
             codec::to_bytes(&Resolve { reason: words(&reason, to), step, how })

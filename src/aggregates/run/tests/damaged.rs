@@ -126,7 +126,7 @@ fn look_at(run: &Run) {
 fn whatever_events_follow_each_other_the_fold_never_panics() {
     let stream = StreamId::new("run", "r");
     let mut followed = BTreeMap::<&str, u32>::new();
-    for seed in 0..800 {
+    for seed in 0..1_000 {
         let mut dice = Dice::of(seed);
         let file = workflow(&mut dice);
         let events = [(); 2].map(|()| history(&file, &mut dice, (seed >= 600, seed >= 650))).concat();

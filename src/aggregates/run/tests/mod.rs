@@ -27,6 +27,7 @@ mod rounds;
 mod saga;
 mod sharing;
 mod snapshot;
+mod spend;
 mod streaming;
 mod stuck;
 mod tasks;

@@ -3,6 +3,7 @@
 
 mod delivering;
 mod shared;
+mod spend;
 mod tasks;
 mod workflow;
 
@@ -22,6 +23,7 @@ use crate::events::run::{
     StuckLimits,
 };
 use crate::kernel::{Aggregate, Attention, Effect};
+use crate::testing::promises::budget::Purse;
 use crate::testing::promises::messages::Post;
 use crate::testing::{Dice, given};
 use crate::workflow::work::{AgentRequest, Child, Failure, Output, Stop};
@@ -58,6 +60,7 @@ struct Audit {
     /// Locks that steps have got since they were tried last.
     locks: BTreeMap<StepId, usize>,
     post: Post,
+    purse: Purse,
     leases: tasks::Leases,
     seen: BTreeSet<&'static str>,
     events: usize,
@@ -162,7 +165,7 @@ pub(super) fn begin(file: &str, dice: &mut Dice, limits: (u32, Option<Duration>)
         ((start.parallel, start.duration_limit), start.parent) = (limits, parent);
         let agents = [
             ("ada", delivering::ADA),
-            ("bob", "{}"),
+            ("bob", spend::BOB),
             ("cyd", delivering::CYD),
             ("boss", "{}"),
             ("eve", tasks::EVE),
@@ -211,6 +214,9 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
     if dice.one_in(3) && tasks::any(dice, play) {
         return;
     }
+    if dice.one_in(12) {
+        return spend::any_raise(dice, play);
+    }
     if dice.one_in(6) {
         let ask = any_order(dice, play);
         return play.try_ask(ask);
@@ -247,8 +253,8 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
             };
             let child = (started.agent.as_str() == "workflow").then_some(child);
             let output = Json::parse(pick::<&str>(dice, &ANSWERS)).unwrap();
-            let requests = any_messages(dice);
-            let output = Output { output, child, requests, ..Output::default() };
+            let (requests, usage) = (any_messages(dice), spend::any_usage(dice));
+            let output = Output { output, child, usage, requests, ..Output::default() };
             play.ask(Ask::Completed { step: started.step.clone(), fence: started.fence, output });
         }
     }
@@ -403,6 +409,7 @@ fn let_go_on(play: &mut Play) {
         let wants = Wants::Answered { granted: true };
         play.ask(Ask::ForParent(Box::new(ForParent { parent, wants })));
     }
+    spend::let_go_on(play);
     play.ask(Ask::Go);
     shared::let_go_on(play);
     tasks::let_go_on(play);

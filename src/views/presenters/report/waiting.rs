@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::spend::LimitReport;
 use super::steps::is_false;
-use crate::aggregates::run::{ApprovalRequest, Node, Run, StepIndex, StepPhase, Trying, UndoPhase};
+use crate::aggregates::run::{
+    ApprovalRequest, Exhausted, Node, Run, StepIndex, StepPhase, Trying, UndoPhase,
+};
 use crate::events::ids::{Hash, RunId, StepId, TaskId};
 use crate::events::time::Timestamp;
 
@@ -13,7 +16,7 @@ use crate::events::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
     /// The kind of wait: `approval` and `signal`, which people or programs give; `agent`, which is paused; `child`, a run that
-    /// itself waits; `task`, an attempt that somebody has to take and answer; `lock`, which somebody else holds; `sleep` and `retry`, which come by themselves.
+    /// itself waits; `spend`, that a limit is raised; `task`, an attempt that somebody has to take and answer; `lock`, which somebody else holds; `sleep` and `retry`, which come by themselves.
     pub kind: String,
     /// The name of what it waits for: the id of a request, of a task or of a child, the name of a signal, of an agent or of a lock (`CONTEXT/NAME`), a timer.
     pub id: String,
@@ -35,6 +38,9 @@ pub struct Waiting {
     /// When that lease ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<Timestamp>,
+    /// For spend: the limit that does not allow the next attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<LimitReport>,
     /// For an approval: who may answer, and who has granted it.
     #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approvers>,
@@ -71,10 +77,29 @@ pub(super) fn waiting_for(run: &Run) -> Vec<Waiting> {
     let steps = run.nodes().iter().filter_map(|node| step_waits(run, node));
     open.into_iter()
         .map(|request| approval(run, request))
+        .chain(spend(run))
         .chain(agents(run))
         .chain(steps)
         .chain(locks(run))
         .collect()
+}
+
+/// The limit that does not allow the next attempt, if that is what keeps something from starting.
+fn spend(run: &Run) -> Option<Waiting> {
+    let Exhausted { what, since } = run.exhausted().filter(|_| run.lacks_spend())?;
+    Some(Waiting {
+        kind: "spend".to_owned(),
+        id: what.kind.text().to_owned(),
+        step: what.step.clone(),
+        phase: None,
+        since: Some(*since),
+        expires: None,
+        agent: None,
+        by: None,
+        lease_until: None,
+        limit: Some(LimitReport::of(what)),
+        approval: None,
+    })
 }
 
 /// The paused agents, for each step that wants one.
@@ -91,6 +116,7 @@ fn agents(run: &Run) -> impl Iterator<Item = Waiting> {
             agent: None,
             by: None,
             lease_until: None,
+            limit: None,
             approval: None,
         })
     })
@@ -108,6 +134,7 @@ fn locks(run: &Run) -> impl Iterator<Item = Waiting> {
         agent: None,
         by: None,
         lease_until: None,
+        limit: None,
         approval: None,
     })
 }
@@ -125,6 +152,7 @@ fn approval(run: &Run, request: &ApprovalRequest) -> Waiting {
         agent: None,
         by: None,
         lease_until: None,
+        limit: None,
         approval: Some(Approvers {
             approvers: asked.approvers.clone(),
             needed: asked.needed,
@@ -149,6 +177,7 @@ fn step_waits(run: &Run, node: &Node) -> Option<Waiting> {
             agent: run.task_attempt(task.fence).map(|attempt| attempt.agent.to_string()),
             by: task.held.as_ref().map(|held| Arc::clone(&held.by)),
             lease_until: task.held.as_ref().map(|held| held.until),
+            limit: None,
             approval: None,
         });
     }
@@ -172,6 +201,7 @@ fn step_waits(run: &Run, node: &Node) -> Option<Waiting> {
         agent: None,
         by: None,
         lease_until: None,
+        limit: None,
         approval: None,
     })
 }
@@ -180,7 +210,19 @@ impl Waiting {
     /// The waiting for a child that itself waits.
     pub fn for_child(run: &RunId, step: &StepId, since: Option<Timestamp>) -> Self {
         let (kind, id, step) = ("child".to_owned(), run.to_string(), step.clone());
-        let (agent, by, lease_until) = (None, None, None);
-        Self { kind, id, step, phase: None, since, expires: None, agent, by, lease_until, approval: None }
+        let (agent, by, lease_until, limit) = (None, None, None, None);
+        Self {
+            kind,
+            id,
+            step,
+            phase: None,
+            since,
+            expires: None,
+            agent,
+            by,
+            lease_until,
+            limit,
+            approval: None,
+        }
     }
 }

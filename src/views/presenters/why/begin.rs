@@ -44,7 +44,8 @@ fn waits(run: &Run) -> Vec<Want> {
         matches!(node.doing.phase, StepPhase::Awaiting(_)) || child_rests || node.task.is_some()
     });
     let steps = steps.map(|node| Want::Newest(node.id().clone()));
-    people.chain(agents).chain(steps).take(BESIDE_MAX).collect()
+    let spend = run.lacks_spend().then_some(Want::Exhausted);
+    people.chain(spend).chain(agents).chain(steps).take(BESIDE_MAX).collect()
 }
 
 fn goes_on(past: &Past<'_>) -> Vec<Want> {
@@ -86,6 +87,7 @@ fn add(past: &Past<'_>, step: &StepId, further: usize, wants: &mut Vec<Want>) {
             wants.extend(stands_still(past.run));
         }
         StepPhase::Trying(_) if node.doing.attempts == 0 => {
+            wants.extend(past.run.lacks_spend().then_some(Want::Exhausted));
             wants.extend(past.run.awaited_agents().keys().cloned().map(Want::AgentPaused));
             wants.extend(stands_still(past.run));
         }

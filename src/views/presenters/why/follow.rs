@@ -33,6 +33,7 @@ pub(super) fn causes(past: &Past<'_>, event: &RunEvent, is_asked_about: bool) ->
             RollbackCause::Cancel => vec![Want::Cancelled],
             RollbackCause::Request { .. } => Vec::new(),
         },
+        RunEvent::StepFailed(failed) if failed.code == Code::SpendExceeded => vec![Want::Exhausted],
         RunEvent::StepFailed(failed) => {
             step_failed(past, failed).into_iter().chain(routed(past, &failed.step)).collect()
         }

@@ -76,6 +76,7 @@ pub(super) fn says(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<
         RunEvent::ChildRested(rested) => {
             of(&rested.step, format!("the run of `{}`, {}, waits itself", rested.step, rested.run))
         }
+        RunEvent::BudgetExhausted(lacks) => of(&lacks.step, lacks.says()),
         RunEvent::ChildEnded(ended) => of(&ended.step, child_ended(ended)),
         RunEvent::ApprovalRequested(_)
         | RunEvent::ApprovalGranted(_)

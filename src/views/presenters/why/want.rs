@@ -78,6 +78,8 @@ pub(super) enum Want {
     NotUndone(StepId),
     /// An agent was found to be paused.
     AgentPaused(AgentName),
+    /// What was left to spend was not enough.
+    Exhausted,
     /// A run of its own ended an attempt.
     ChildEnded(StepId),
     /// A step joined the graph.
@@ -150,6 +152,7 @@ impl Want {
             Self::Cancelled => kind == "cancel_requested",
             Self::Opened(_) | Self::NotUndone(_) => kind.starts_with("compensation_"),
             Self::AgentPaused(_) => kind == "agent_awaited",
+            Self::Exhausted => kind == "budget_exhausted",
             Self::ChildEnded(_) => kind == "child_ended",
             Self::Added(_) => kind == "step_added",
         }
@@ -241,6 +244,7 @@ impl Want {
             Self::AgentPaused(agent) => {
                 matches!(event, RunEvent::AgentAwaited(awaited) if awaited.agent == *agent)
             }
+            Self::Exhausted => matches!(event, RunEvent::BudgetExhausted(_)),
             Self::ChildEnded(step) => matches!(event, RunEvent::ChildEnded(ended) if ended.step == *step),
             Self::Added(step) => matches!(event, RunEvent::StepAdded(added) if added.step == *step),
         };

@@ -81,10 +81,8 @@ fn bytes_that_are_no_text() {
 fn keys_that_do_not_exist_and_keys_that_are_not_built() {
     check(&[
         ("naem: x\nsteps: [{id: a, run: x}]", Code::UnknownKey, 1, 1, "`naem`", "`name`"),
-        ("on_limit: fail\nsteps: [{id: a, run: x}]", Code::NotBuilt, 1, 1, "`on_limit` is not supported", ""),
         ("stesp: [{id: a, run: x}]", Code::UnknownKey, 1, 1, "`stesp`", "`steps`"),
         ("limits: {paralel: 3}\nsteps: [{id: a, run: x}]", Code::UnknownKey, 1, 10, "`limits`", "`parallel`"),
-        ("limits: {tokens: 3}\nsteps: [{id: a, run: x}]", Code::NotBuilt, 1, 10, "`tokens`", ""),
         (
             "defaults: {tiemout: 3s}\nsteps: [{id: a, run: x}]",
             Code::UnknownKey,

@@ -80,6 +80,7 @@ fn answer(effect: &SharedEffect, version: u64, refuses: bool, play: &Play) -> Of
 impl Audit {
     /// Whoever is tried has got its locks before, anew for each attempt.
     pub(super) fn locked(&mut self, play: &Play, event: &RunEvent, context: &str) {
+        self.purse.see(event).unwrap_or_else(|why| panic!("{context}: {why}"));
         match event {
             RunEvent::LockAcquired(acquired) => *self.locks.entry(acquired.step.clone()).or_default() += 1,
             RunEvent::AttemptStarted(started) => {

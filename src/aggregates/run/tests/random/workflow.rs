@@ -1,6 +1,6 @@
 //! The files of random workflows.
 
-use super::{pick, shared};
+use super::{pick, shared, spend};
 use crate::testing::Dice;
 
 /// The approvals that the steps of a random workflow may ask for.
@@ -22,6 +22,7 @@ const NOTHING_TO_UNDO: &str = "    compensate: none\n";
 pub(in crate::aggregates::run::tests) fn workflow(dice: &mut Dice) -> String {
     let mut file = String::from("name: random\n");
     file.push_str(pick::<&str>(dice, &["", "", "on_failure: stop\n"]));
+    file.push_str(pick::<&str>(dice, spend::LIMITS));
     let shares = dice.one_in(3);
     file.push_str(if shares { shared::CONTEXTS } else { "" });
     file.push_str("steps:\n");
