@@ -79,4 +79,9 @@ fn an_answer_that_says_that_it_failed_fails_its_step() {
     let look = step(&report, "look");
     assert_eq!((&look["status"], &look["error"]["code"]), (&json!("failed"), &json!("RE-3040")));
     assert!(look["error"]["message"].as_str().unwrap().contains("no access to the zone"), "{look:#}");
+    // Where it says why, that is the message.
+    let sandbox = Sandbox::new();
+    auditor(&sandbox, r#"{"status": "failed", "summary": "I looked", "error": "the zone is locked"}"#);
+    let report = sandbox.json(1, &["run", "w.yaml"]);
+    assert!(report["error"]["message"].as_str().unwrap().contains("the zone is locked"), "{report:#}");
 }

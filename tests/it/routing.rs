@@ -236,4 +236,11 @@ fn whom_no_agent_fits_the_configured_one_is_asked() {
     let report = sandbox.json(0, &["ask", "bake a chocolate cake"]);
     assert_eq!((&report["steps"][0]["agent"], &report["routed"]), (&"docs_writer".into(), &Value::Null));
     assert_eq!(sandbox.json(0, &["ask", DNS])["steps"][0]["agent"], "dns_specialist");
+    // Nor is one who only may be right: what was decided is recorded all the same.
+    let unsure = sandbox.json(0, &["route", "something about zones"]);
+    assert!(unsure["confidence"].as_f64().unwrap() < 0.7, "{unsure}");
+    assert_eq!(unsure["agents"][0]["name"], "dns_specialist");
+    let report = sandbox.json(0, &["ask", "something about zones"]);
+    assert_eq!(report["steps"][0]["agent"], "docs_writer", "{report}");
+    assert_eq!(report["routed"]["agents"][0]["name"], "dns_specialist", "{report}");
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::Facade;
 use crate::actors::runs::RunKind;
-use crate::aggregates::run::{Ask, OfTask, Order, Raise, Run, TaskDoes};
+use crate::aggregates::run::{Ask, OfTask, Order, Raise, Run, RunStatus, TaskDoes};
 use crate::api::protocol::{Control, Planned, Recorded};
-use crate::events::ids::{CommandId, Fence, RequestId, RunId, StreamId};
+use crate::events::ids::{CommandId, Fence, RequestId, RunId, StreamId, Version};
 use crate::events::problem::{Code, Problem, Remedy, nearest};
 use crate::kernel::core::Envelope;
 
@@ -24,16 +24,36 @@ impl Facade {
         let driven_by = self.system.is_driven(&run).then(std::process::id);
         let granted = named.clone().filter(|_| matches!(control, Control::Approve { .. }));
         let is_end = matches!(control, Control::Cancel { rollback: false });
+        let is_of_task = matches!(
+            control,
+            Control::CompleteTask { .. } | Control::FailTask { .. } | Control::Heartbeat { .. }
+        );
         let (stream, ask) = (StreamId::of_run(&run), ask(control, order)?);
         let envelope = Envelope { id, ..Envelope::default() };
         let asked = self.system.hosting().order::<RunKind>(&stream, &envelope, || ask.clone()).await;
         if is_end && asked.is_ok() {
             self.end_with_children(&run).await?;
         }
+        if let (Some(version), true) = (asked.as_ref().ok(), is_of_task)
+            && let Some(recorded) = self.seen_of(&run, *version)
+        {
+            return Ok(Recorded { driven_by, ..recorded });
+        }
         let (state, head) = self.system.fold(&run).await?;
         asked.map_err(|problem| meant(problem, named.as_deref(), &state).of_run(&run))?;
         let unticked = granted.map(|request| state.unticked(&request)).unwrap_or_default();
         Ok(Recorded { run, version: head.version, status: state.status(), driven_by, unticked })
+    }
+
+    /// What is recorded of a run, as it is seen in memory; none where it is not. To fold it anew takes as long as it is large, and many
+    /// answer the tasks of one run.
+    fn seen_of(&self, run: &RunId, since: Version) -> Option<Recorded> {
+        let watched = self.system.watch(run);
+        let live = watched.borrow();
+        let status = *RunStatus::ALL.iter().find(|status| status.text() == live.status)?;
+        let (run, version) = (run.clone(), live.version);
+        let is_current = live.loaded && version >= since;
+        is_current.then(|| Recorded { run, version, status, driven_by: None, unticked: Vec::default() })
     }
 
     /// A run that is cancelled ends when its children have, which are cancelled for that. If nobody drives it, it is let go

@@ -49,6 +49,8 @@ async fn work(engine: Engine, number: u64, answered: Arc<Mutex<HashMap<u64, u32>
                 *answered.lock().unwrap().entry(item).or_default() += 1;
                 left.fetch_sub(1, Ordering::SeqCst);
             }
+            // On a busy machine the lease may be over before the answer comes: then it is somebody else's.
+            Err(problem) if problem.code == Code::LeaseOver => continue,
             // It may be recorded all the same: who is not answered does not know.
             Err(problem) if problem.code == Code::ShuttingDown => return,
             Err(problem) => panic!("{problem}"),
