@@ -195,10 +195,9 @@ impl System {
         let arbiters = Mutex::new(arbiters);
         let runs = Arc::new(RunsView::new(Arc::clone(&projector)));
         let attentions = Arc::new(Attentions::new(Arc::clone(&projector)));
-        let handoffs = HandoffsView::new(Arc::clone(&projector));
-        let successes = SuccessesView::new(Arc::clone(&projector));
-        let tasks = TasksView::new(Arc::clone(&projector));
-        let conversations = ConversationsView::new(Arc::clone(&projector));
+        let of = || Arc::clone(&projector);
+        let (handoffs, successes) = (HandoffsView::new(of()), SuccessesView::new(of()));
+        let (tasks, conversations) = (TasksView::new(of()), ConversationsView::new(of()));
         let closed = watch::Sender::new(false);
         actix::spawn(keep_up(projector, committed, closed.subscribe()));
         let (ended, notifiers) = (watch::Sender::new(false), Mutex::default());

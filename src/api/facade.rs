@@ -209,12 +209,9 @@ impl Facade {
             }
             Request::Context { context, wants } => self.context(context, wants, frames).await,
             Request::Conversation { conversation, wants } => {
-                self.conversation(conversation, wants, frames).await.map(Response::Conversation)
+                self.conversation(conversation, wants, frames).await
             }
-            Request::Conversations => {
-                let rows = self.system.conversations().list().await;
-                rows.map(Response::Conversations).map_err(|error| view_problem(&error))
-            }
+            Request::Conversations => self.conversations().await,
             Request::Messages { run, which } => self.messages(run.as_deref(), &which, frames).await,
             Request::Tasks(wanted) => self.tasks(wanted, frames).await,
             Request::Plan { run, to } => self.plan(&run, to.as_deref()).await.map(Response::Planned),

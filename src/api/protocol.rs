@@ -403,7 +403,7 @@ pub enum Response {
     /// The answer of a shared context.
     Context(ContextAnswer),
     /// The answer of a conversation.
-    Conversation(ConversationAnswer),
+    Conversation(Box<ConversationAnswer>),
     /// Conversations, in the order of their names.
     Conversations(Vec<ConversationRow>),
     /// The plan of a rollback.

@@ -10,6 +10,7 @@ use super::arguments::{
     TurnsArguments,
 };
 use super::see::{self, Exchange, Signals};
+use super::text::terminal::written;
 use super::text::{name, terminal};
 use super::{Exit, Scene};
 use crate::api::folder::is_store;
@@ -125,7 +126,7 @@ async fn add_some(
     match asked(scene, conversation.clone(), wants, &mut |_| {}).await? {
         None => Ok(None),
         Some(ConversationAnswer::Added(added)) => Ok(Some(added)),
-        Some(other) => Err(Response::Conversation(other).mismatch()),
+        Some(other) => Err(Response::Conversation(Box::new(other)).mismatch()),
     }
 }
 
@@ -181,7 +182,7 @@ async fn show_turns(
     let known = match looked_at(scene, conversation, wants, &mut |_| {}).await? {
         None => return Ok(Exit::Interrupted),
         Some(ConversationAnswer::Turns(known)) => known,
-        Some(other) => return Err(Response::Conversation(other).mismatch()),
+        Some(other) => return Err(Response::Conversation(Box::new(other)).mismatch()),
     };
     if known.turns.is_empty() && known.summary.is_none() && !scene.say.is_json() {
         scene.say.note(&terminal!("no such turns of conversation {}", name(known.conversation.as_str())));
@@ -201,7 +202,7 @@ async fn export(scene: &Scene, conversation: ConversationName) -> Result<Exit, P
     let last = TurnNumber(known.turns);
     // It is JSON for people too: what acts on a terminal is escaped as JSON has it.
     let line = |json: Result<String, serde_json::Error>| match json {
-        Ok(json) => terminal!("{}", json_line(&json)),
+        Ok(json) => written(&json_line(&json)),
         Err(error) => terminal!("{}", error),
     };
     let first = Exported { format: "reenact.conversation", schema: 1, known };
@@ -231,7 +232,7 @@ async fn known(
     match looked_at(scene, conversation, wants, &mut |_| {}).await? {
         None => Ok(None),
         Some(ConversationAnswer::Known(known)) => Ok(Some(*known)),
-        Some(other) => Err(Response::Conversation(other).mismatch()),
+        Some(other) => Err(Response::Conversation(Box::new(other)).mismatch()),
     }
 }
 
@@ -262,7 +263,7 @@ async fn asked(
         Exchange::Interrupted => Ok(None),
         Exchange::Response(Response::Conversation(answer), door) => {
             see::leave(door, &mut signals).await?;
-            Ok(Some(answer))
+            Ok(Some(*answer))
         }
         Exchange::Response(other, _) => Err(other.mismatch()),
     }

@@ -140,7 +140,8 @@ fn above_the_bound_it_is_compressed_and_what_left_is_found_again() {
     all.sort_unstable();
     assert_eq!(all, (1..=40).collect::<Vec<_>>(), "nothing is lost, and nothing is in two places");
     let pages = known["pages"].as_array().unwrap();
-    let mut paged: Vec<u64> = pages.iter().flat_map(|page| numbers(page)).collect();
+    let turns_of = |page: &Value| page["turns"].as_array().unwrap().clone();
+    let mut paged: Vec<u64> = pages.iter().flat_map(turns_of).map(|turn| turn.as_u64().unwrap()).collect();
     paged.sort_unstable();
     assert_eq!((paged, pages.len()), (numbers(&archived), compressed.len()));
     let found = sandbox.json(0, &["conversation", "search", "c", "replica 7 moving", "--limit", "1"]);
@@ -366,7 +367,7 @@ async fn a_program_goes_on_with_conversations_as_the_command_line_does() {
     assert_eq!(engine.conversation("no/name").map(drop).unwrap_err().code, Code::BadConversationName);
     let talk = engine.conversation("talk").unwrap();
     assert_eq!(talk.show().await.unwrap_err().code, Code::UnknownConversation);
-    let window = Window { tokens: 200, compress_above: 160, target: 100, summary: 20, keep_last: 2 };
+    let window = Window { tokens: 200, compress_above: 160, target: 100, summary: 40, keep_last: 2 };
     let first = TurnGiven::new(Role::System, "Answer in one sentence.").pinned();
     talk.clone().window(window).add(vec![first]).await.unwrap();
     for number in 2..=30 {

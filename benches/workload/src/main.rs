@@ -3,6 +3,7 @@
 
 mod baseline;
 mod chains;
+mod conversation;
 mod embedded;
 mod engine;
 mod families;
@@ -89,6 +90,8 @@ struct Sizes {
     messages: u64,
     /// Tasks that are open at once.
     tasks: usize,
+    /// Turns of a conversation after which it is looked what one costs.
+    turns: [usize; 3],
 }
 
 const FULL: Sizes = Sizes {
@@ -107,6 +110,7 @@ const FULL: Sizes = Sizes {
     told: 1_000_000,
     messages: 150,
     tasks: 10_000,
+    turns: [10, 100, 1_000],
 };
 const SMOKE: Sizes = Sizes {
     appends: 10,
@@ -124,6 +128,7 @@ const SMOKE: Sizes = Sizes {
     told: 1_000,
     messages: 4,
     tasks: 100,
+    turns: [2, 4, 60],
 };
 
 /// How many times as many steps show whether undoing one of them costs more.
@@ -197,6 +202,9 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
     if arguments.wants("talk") {
         talk::ephemeral(figures, sizes.told).await?;
         talk::durable(figures, dir, sizes.runs, sizes.messages).await?;
+    }
+    if arguments.wants("conversation") {
+        conversation::measure(figures, dir, sizes.turns).await?;
     }
     if arguments.wants("tasks") {
         tasks::next(figures, dir, sizes.tasks).await?;

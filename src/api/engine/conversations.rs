@@ -82,7 +82,7 @@ impl ConversationHandle {
         let (window, by) = (self.window, Arc::clone(&self.by));
         match self.ask(ConversationWants::Add { turns, window, by, id: Some(id) }).await? {
             ConversationAnswer::Added(added) => Ok(added),
-            other => Err(Response::Conversation(other).mismatch()),
+            other => Err(Response::Conversation(Box::new(other)).mismatch()),
         }
     }
 
@@ -106,7 +106,7 @@ impl ConversationHandle {
     async fn known(&self, wants: ConversationWants) -> Result<ConversationKnown, Problem> {
         match self.ask(wants).await? {
             ConversationAnswer::Known(known) => Ok(*known),
-            other => Err(Response::Conversation(other).mismatch()),
+            other => Err(Response::Conversation(Box::new(other)).mismatch()),
         }
     }
 
@@ -134,7 +134,7 @@ impl ConversationHandle {
     async fn some(&self, wants: ConversationWants) -> Result<TurnsKnown, Problem> {
         match self.ask(wants).await? {
             ConversationAnswer::Turns(turns) => Ok(turns),
-            other => Err(Response::Conversation(other).mismatch()),
+            other => Err(Response::Conversation(Box::new(other)).mismatch()),
         }
     }
 
@@ -164,7 +164,7 @@ impl ConversationHandle {
 
     async fn ask(&self, wants: ConversationWants) -> Result<ConversationAnswer, Problem> {
         match self.link.ask(self.request(wants), None).await? {
-            Response::Conversation(answer) => Ok(answer),
+            Response::Conversation(answer) => Ok(*answer),
             other => Err(other.mismatch()),
         }
     }

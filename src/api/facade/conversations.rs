@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Facade, Frames};
+use super::{Facade, Frames, view_problem};
 use crate::actors::conversations::{self, ConversationKind, Spoken, Wanted};
 use crate::actors::hosting::context::read_problem;
 use crate::actors::hosting::load::load;
@@ -12,7 +12,7 @@ use crate::aggregates::conversation::{Compressed, Conversation, ConversationAsk}
 use crate::api::new_command_id;
 use crate::api::protocol::{
     ArchiveKnown, CompressedKnown, ConversationAnswer, ConversationKnown, ConversationWants, Frame,
-    PageKnown, SummaryKnown, TurnCounted, TurnGiven, TurnKnown, TurnsAdded, TurnsKnown, WhichTurns,
+    PageKnown, Response, SummaryKnown, TurnCounted, TurnGiven, TurnKnown, TurnsAdded, TurnsKnown, WhichTurns,
     WindowKnown,
 };
 use crate::events::commit::Recorded;
@@ -29,8 +29,24 @@ use crate::workflow::conversation::relevance::Words;
 const EVENTS_PAGE: usize = 1_024;
 
 impl Facade {
+    /// The conversations that there are.
+    pub(super) async fn conversations(&self) -> Result<Response, Problem> {
+        let rows = self.system.conversations().list().await;
+        rows.map(Response::Conversations).map_err(|error| view_problem(&error))
+    }
+
     /// Answers what somebody wants of a conversation.
     pub(super) async fn conversation(
+        &self,
+        conversation: ConversationName,
+        wants: ConversationWants,
+        frames: &Frames,
+    ) -> Result<Response, Problem> {
+        let answer = self.wanted_of(conversation, wants, frames).await;
+        answer.map(|answer| Response::Conversation(Box::new(answer)))
+    }
+
+    async fn wanted_of(
         &self,
         conversation: ConversationName,
         wants: ConversationWants,

@@ -13,7 +13,7 @@ const MEASURED: &str = "REENACT_TEST_CONVERSATION_MEMORY";
 
 fn turn(number: usize) -> TurnGiven {
     let (behind, shard) = (number * 7 % 100, number % 64);
-    let role = if number % 2 == 0 { Role::User } else { Role::Assistant };
+    let role = if number.is_multiple_of(2) { Role::User } else { Role::Assistant };
     TurnGiven::new(
         role,
         format!(
