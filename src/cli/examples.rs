@@ -95,6 +95,13 @@ const EXAMPLES: &[Examples] = &[
         ],
     ),
     (
+        &["budget", "show"],
+        &[
+            ("reenact budget show", "what the last run may spend, and has spent, by agent"),
+            ("reenact budget show first --json", "the same of one run, for a program"),
+        ],
+    ),
+    (
         &["retry"],
         &[
             ("reenact retry last", "try again what failed, and go on from there"),

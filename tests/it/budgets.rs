@@ -179,3 +179,28 @@ fn a_limit_may_be_given_to_one_run() {
         "waiting"
     );
 }
+
+#[test]
+fn the_workflow_and_the_agent_of_the_page_are_what_they_are_said_to_be() {
+    let page = include_str!("../../docs/budgets.md");
+    let block = |language: &str| {
+        let rest = page.split(&format!("```{language}\n")).nth(1).unwrap();
+        rest.split("```").next().unwrap().to_owned()
+    };
+    let sandbox = Sandbox::new();
+    sandbox.write("w.yaml", block("yaml"));
+    sandbox.write("agents/judge.md", block("markdown"));
+    sandbox.write("agents/reader.md", block("markdown").replace("judge", "reader"));
+    assert_eq!(sandbox.json(0, &["agents", "validate", "agents"])["ok"], true);
+    let found = sandbox.json(0, &["validate", "w.yaml"]);
+    assert_eq!((&found["files"][0]["errors"], &found["files"][0]["warnings"]), (&json!([]), &json!([])));
+    sandbox.write(
+        "said.yaml",
+        format!(
+            "steps: [{{id: a, run: {}}}]",
+            json!(page.split("```sh\n").nth(2).unwrap().split("```").next().unwrap())
+        ),
+    );
+    let ran = sandbox.json(0, &["run", "said.yaml"]);
+    assert_eq!(ran["usage"], json!({"calls": 1, "input_tokens": 1200, "output_tokens": 300, "usd": 0.0123}));
+}
