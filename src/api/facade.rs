@@ -208,9 +208,7 @@ impl Facade {
                 self.turn_agent(&agent, (to, known), order, id).await.map(Response::AgentTurned)
             }
             Request::Context { context, wants } => self.context(context, wants, frames).await,
-            Request::Conversation { conversation, wants } => {
-                self.conversation(conversation, wants, frames).await
-            }
+            Request::Conversation { conversation, wants } => self.talk(conversation, wants, frames).await,
             Request::Conversations => self.conversations().await,
             Request::Messages { run, which } => self.messages(run.as_deref(), &which, frames).await,
             Request::Tasks(wanted) => self.tasks(wanted, frames).await,

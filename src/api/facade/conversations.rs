@@ -36,7 +36,7 @@ impl Facade {
     }
 
     /// Answers what somebody wants of a conversation.
-    pub(super) async fn conversation(
+    pub(super) async fn talk(
         &self,
         conversation: ConversationName,
         wants: ConversationWants,
