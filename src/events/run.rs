@@ -8,6 +8,7 @@ mod control;
 mod graph;
 mod handoff;
 mod messages;
+mod models;
 mod people;
 mod routing;
 mod saga;
@@ -41,6 +42,7 @@ pub use messages::{
     Address, DeliveryFailed, DeliveryLost, DeliveryStarted, EVERYONE, ExpiredWhy, MessageExpired,
     MessageGiven, MessageHandled, MessageKind, MessageSent, Priority, TOPIC_PREFIX,
 };
+pub use models::{ModelCalled, Tokens};
 pub use people::{
     ApprovalChecked, ApprovalExpired, ApprovalGranted, ApprovalRefused, ApprovalRequested, Gate,
     SignalAwaited, SignalReceived,
@@ -421,7 +423,7 @@ run_events! {
     RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
     ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, ContextChanged, ContextAwaited,
-    ContextRead, LockRequested, LockAcquired, LockGivenBack, PreparationWithdrawn, AttemptAnswered, ContextWritten, HandoffDeclared, AnswerNoted, Escalated, RepairAsked, RequestRouted, TaskOffered, TaskTaken, TaskProgressed, TaskLapsed, MessageSent,
+    ContextRead, LockRequested, LockAcquired, LockGivenBack, PreparationWithdrawn, AttemptAnswered, ContextWritten, HandoffDeclared, AnswerNoted, Escalated, RepairAsked, RequestRouted, TaskOffered, TaskTaken, TaskProgressed, TaskLapsed, MessageSent, ModelCalled,
     MessageGiven, MessageHandled, MessageExpired, DeliveryStarted, DeliveryFailed, DeliveryLost, RunPaused, RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,
@@ -458,6 +460,7 @@ impl RunEvent {
             Self::ContextChanged(changed) => [Some(&changed.value), None],
             Self::ContextRead(read) => [Some(&read.value), None],
             Self::AttemptAnswered(answered) => return answered.blobs(),
+            Self::ModelCalled(called) => return called.blobs(),
             Self::HandoffDeclared(declared) => [Some(&declared.context), None],
             Self::RepairAsked(asked) => [Some(&asked.answered), None],
             Self::MessageSent(sent) => [Some(&sent.body), None],

@@ -8,6 +8,7 @@ mod commands;
 mod contexts;
 mod messages;
 mod minds;
+mod models;
 mod people;
 mod routing;
 mod shared;
@@ -58,6 +59,7 @@ fn events() -> Vec<RunEvent> {
         .chain(people::events())
         .chain(children::events())
         .chain(messages::events())
+        .chain(models::events())
         .collect()
 }
 
