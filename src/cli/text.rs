@@ -7,6 +7,7 @@ mod goals;
 pub(super) mod happenings;
 pub(super) mod lines;
 mod moments;
+pub(super) mod spend;
 mod steps;
 pub(super) mod table;
 pub(super) mod terminal;
@@ -62,6 +63,7 @@ pub(super) fn run(report: &RunReport, steps: Steps, call: Option<&Call>) -> Text
     lines.extend(phases(report));
     lines.extend(report.routed.as_ref().map(routed));
     lines.extend(agents(report));
+    lines.extend(spend::line(&report.usage));
     lines.extend(relatives(report));
     lines.extend(escalations(report));
     lines.extend(goals::summaries(report));

@@ -37,6 +37,7 @@ mod logs;
 mod looks;
 mod memory;
 mod messages;
+mod models;
 mod notify;
 mod odd_files;
 mod older;
