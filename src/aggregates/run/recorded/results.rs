@@ -102,15 +102,15 @@ pub(super) fn recall_failed(schema: u16, from: &Source<'_>) -> Result<Ask, NotRe
 
 fn recalled(calls: Option<&[ModelCalled]>, from: &Source<'_>) -> Result<Vec<ModelCall>, NotRecalled> {
     let json = |payload: &Payload| Ok(from.blobs.json(payload)?);
-    let recall = |called| ModelCall::recall(called, json);
+    let again = |called| ModelCall::recall(called, json);
     match calls {
-        Some(calls) => calls.iter().map(recall).collect(),
+        Some(calls) => calls.iter().map(again).collect(),
         None => {
             let told = from.events.iter().filter_map(|event| match event {
                 RunEvent::ModelCalled(called) => Some(called),
                 _ => None,
             });
-            told.map(recall).collect()
+            told.map(again).collect()
         }
     }
 }
