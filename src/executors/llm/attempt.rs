@@ -84,7 +84,9 @@ impl<'a> Attempt<'a> {
             let misfit = misfit(self.request.schema.as_ref(), &output);
             let Some(why) = misfit.filter(|_| repairs > 0) else { return output };
             repairs -= 1;
-            self.request.messages.push(answer.message());
+            // A message without a part is none to any provider.
+            let answered = Some(answer.message()).filter(|message| !message.content.is_empty());
+            self.request.messages.extend(answered);
             // It stands in the record of the call that it answers.
             self.recorded = self.request.messages.len();
             self.request.messages.push(prompt::mend(&why));

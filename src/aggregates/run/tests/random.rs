@@ -24,7 +24,7 @@ use crate::events::run::{
 use crate::kernel::{Aggregate, Attention, Effect};
 use crate::testing::promises::messages::Post;
 use crate::testing::{Dice, given};
-use crate::workflow::work::{AgentRequest, Child, Failure, Output, Stop};
+use crate::workflow::work::{AgentRequest, Child, Failure, ModelCall, Output, Stop};
 
 /// One of several. A test that fails names its seed, and the seed makes the same test again.
 fn pick<'a, T>(dice: &mut Dice, from: &'a [T]) -> &'a T {
@@ -248,7 +248,12 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
             let child = (started.agent.as_str() == "workflow").then_some(child);
             let output = Json::parse(pick::<&str>(dice, &ANSWERS)).unwrap();
             let requests = any_messages(dice);
-            let output = Output { output, child, requests, ..Output::default() };
+            let calls = if started.fence.0 % 4 == 0 {
+                vec![ModelCall { turn: 1, ..ModelCall::default() }]
+            } else {
+                Vec::new()
+            };
+            let output = Output { output, child, requests, calls, ..Output::default() };
             play.ask(Ask::Completed { step: started.step.clone(), fence: started.fence, output });
         }
     }
@@ -376,6 +381,7 @@ fn any_failure(dice: &mut Dice) -> Failure {
     match dice.below(4) {
         0 => Failure::stopped(Stop::Cancelled),
         1 => Failure::stopped(Stop::TimedOut),
+        2 => Failure::new(Code::ModelFailed, "no").class(class).with_calls(vec![ModelCall::default()]),
         _ => Failure::new(Code::ExitUnknown, "no").class(class),
     }
 }
