@@ -248,7 +248,7 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
             let child = (started.agent.as_str() == "workflow").then_some(child);
             let output = Json::parse(pick::<&str>(dice, &ANSWERS)).unwrap();
             let requests = any_messages(dice);
-            let calls = if started.fence.0 % 4 == 0 {
+            let calls = if started.fence.0.is_multiple_of(4) {
                 vec![ModelCall { turn: 1, ..ModelCall::default() }]
             } else {
                 Vec::new()
