@@ -78,7 +78,7 @@ fn a_run_that_goes_on_elsewhere_needs_the_model_and_the_key_there() {
     without.env("LOCAL_KEY", "");
     let ended = machine.sandbox.start(without).wait();
     assert_eq!((ended.code(), machine.provider.calls()), (Some(1), 0), "{ended}");
-    assert_eq!(ended.json()["error"]["code"], "RE-1704");
+    assert_eq!(ended.json()["error"]["code"], "RE-2104");
     assert!(ended.json()["error"]["message"].as_str().unwrap().contains("`LOCAL_KEY`"), "{ended}");
     // A run whose model this process lacks is left alone.
     assert_eq!(machine.reenact(&["run", "three.yaml", "--id", "s", "--detach"]).code(), Some(4));

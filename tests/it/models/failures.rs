@@ -32,15 +32,15 @@ fn outcome(machine: &Machine) -> Value {
 fn each_refusal_asks_for_what_it_means() {
     for kind in KINDS {
         for (status, what, code, class) in [
-            (400, "invalid_request_error", "RE-1711", "validation"),
-            (404, "not_found_error", "RE-1711", "validation"),
-            (422, "invalid_request_error", "RE-1711", "validation"),
-            (401, "authentication_error", "RE-1712", "fatal"),
-            (403, "permission_error", "RE-1712", "fatal"),
-            (429, "rate_limit_error", "RE-1713", "transient"),
-            (500, "api_error", "RE-1714", "transient"),
-            (529, "overloaded_error", "RE-1714", "transient"),
-            (400, "context_length_exceeded", "RE-1721", "validation"),
+            (400, "invalid_request_error", "RE-2111", "validation"),
+            (404, "not_found_error", "RE-2111", "validation"),
+            (422, "invalid_request_error", "RE-2111", "validation"),
+            (401, "authentication_error", "RE-2112", "fatal"),
+            (403, "permission_error", "RE-2112", "fatal"),
+            (429, "rate_limit_error", "RE-2113", "transient"),
+            (500, "api_error", "RE-2114", "transient"),
+            (529, "overloaded_error", "RE-2114", "transient"),
+            (400, "context_length_exceeded", "RE-2121", "validation"),
         ] {
             let machine = Machine::new(kind);
             let error = error(&machine, Does::refuses(status, what, "It does not like that."));
@@ -58,15 +58,15 @@ fn each_refusal_asks_for_what_it_means() {
 fn what_is_no_answer_is_a_failure_with_a_code_and_whether_it_may_be_paid_for() {
     for kind in KINDS {
         for (does, code, class, known) in [
-            (Does::HangsBefore, "RE-1716", "transient", "unknown"),
-            (Does::HangsWithin("It was a dark"), "RE-1716", "transient", "unknown"),
-            (Does::ClosesWithin("It was a dark"), "RE-1717", "transient", "unknown"),
-            (Does::Garbage, "RE-1718", "unknown", "known"),
-            (Does::Html, "RE-1718", "unknown", "known"),
-            (Does::Floods, "RE-1719", "validation", "known"),
-            (Does::FailsWithin("It was", "overloaded_error"), "RE-1714", "transient", "known"),
-            (Does::CutsShort("It was a"), "RE-1722", "validation", "known"),
-            (Does::WantsTool("delete_everything", json!({"path": "/"})), "RE-1724", "validation", "known"),
+            (Does::HangsBefore, "RE-2116", "transient", "unknown"),
+            (Does::HangsWithin("It was a dark"), "RE-2116", "transient", "unknown"),
+            (Does::ClosesWithin("It was a dark"), "RE-2117", "transient", "unknown"),
+            (Does::Garbage, "RE-2118", "unknown", "known"),
+            (Does::Html, "RE-2118", "unknown", "known"),
+            (Does::Floods, "RE-2119", "validation", "known"),
+            (Does::FailsWithin("It was", "overloaded_error"), "RE-2114", "transient", "known"),
+            (Does::CutsShort("It was a"), "RE-2122", "validation", "known"),
+            (Does::WantsTool("delete_everything", json!({"path": "/"})), "RE-2124", "validation", "known"),
         ] {
             let machine = Machine::with(kind, SHORT);
             let shown = format!("{kind} {does:?}");
@@ -85,7 +85,7 @@ fn a_provider_that_cannot_be_reached_was_not_called() {
     let nobody = configuration.replace(&machine.provider.url("openai"), "http://127.0.0.1:9/v1");
     machine.sandbox.configure(&nobody);
     let report = machine.one(1, &[]);
-    assert!(is(&report["error"], "RE-1715", "transient"), "{report}");
+    assert!(is(&report["error"], "RE-2115", "transient"), "{report}");
     assert_eq!((report["usage"]["calls"].clone(), outcome(&machine)), (0.into(), "known".into()));
 }
 
@@ -189,7 +189,7 @@ fn a_provider_that_fails_again_and_again_is_left_alone() {
         machine.provider.then(vec![Does::refuses(500, "api_error", "no"); 2]);
         let report = machine.run(0, &["three.yaml", "--id", "r"]);
         let codes: Vec<_> = (0..3).map(|step| report["steps"][step]["error"]["code"].clone()).collect();
-        assert_eq!(codes, ["RE-1714", "RE-1714", "RE-1720"], "{kind}");
+        assert_eq!(codes, ["RE-2114", "RE-2114", "RE-2120"], "{kind}");
         assert_eq!(report["steps"][2]["error"]["class"], "transient");
         assert_eq!((machine.provider.calls(), report["usage"]["calls"].clone()), (2, 2.into()), "{kind}");
     }

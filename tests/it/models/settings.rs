@@ -24,10 +24,10 @@ fn hint(error: &Value) -> &str {
 fn a_model_or_a_provider_that_is_not_there_is_named_with_the_nearest() {
     let machine = Machine::new("openai");
     for (arguments, code, near) in [
-        (&["--model", "smal"][..], "RE-1702", "`small`"),
-        (&["--model", "quik"], "RE-1702", "`quick`"),
-        (&["--provider", "lokal"], "RE-1703", "`local`"),
-        (&["--set", "agents.writer.model=smalll"], "RE-1702", "`small`"),
+        (&["--model", "smal"][..], "RE-2102", "`small`"),
+        (&["--model", "quik"], "RE-2102", "`quick`"),
+        (&["--provider", "lokal"], "RE-2103", "`local`"),
+        (&["--set", "agents.writer.model=smalll"], "RE-2102", "`small`"),
         (&["--set", "agents.writer.temprature=1"], "RE-5001", "`temperature`"),
         (&["--set", "agents.writer.temperature=9"], "RE-5001", ""),
         (&["--set", "writer.model=small"], "RE-1001", "agents.NAME.KEY"),
@@ -76,11 +76,11 @@ fn nothing_starts_without_a_model_or_without_its_key() {
     let configuration = machine.provider.configuration("openai");
     machine.sandbox.configure(&configuration.replace("default_model = 'small'\n", ""));
     let error = refused(&machine, &[]);
-    assert_eq!(error["code"], "RE-1701", "{error}");
+    assert_eq!(error["code"], "RE-2101", "{error}");
     assert!(hint(&error).contains("default_model") && error["at"]["line"].is_u64(), "{error}");
     machine.sandbox.configure(&configuration.replace("LOCAL_KEY", "OTHER_KEY"));
     let error = refused(&machine, &[]);
-    assert_eq!(error["code"], "RE-1704", "{error}");
+    assert_eq!(error["code"], "RE-2104", "{error}");
     assert!(error["message"].as_str().unwrap().contains("`OTHER_KEY`"), "{error}");
     // To check a file needs no key.
     assert_eq!(machine.reenact(&["validate", "one.yaml"]).code(), Some(0));
