@@ -4,6 +4,7 @@
 //! - `layer`: a file, or the environment, as keys with places
 //! - `keys`: every key, and what it takes
 //! - `values`: how the values of keys are read
+//! - `models`: models, and who answers for them
 //! - `notify`: who is told of which events; `log`: what is logged
 //! - [`shown`]: each setting, and where its value comes from
 //! - [`trust`]: which folders' own programs may be run
@@ -11,6 +12,7 @@
 mod keys;
 mod layer;
 mod log;
+mod models;
 mod notify;
 pub mod shown;
 #[cfg(test)]
@@ -27,7 +29,10 @@ use crate::actors::notify::Notice;
 use crate::events::conversation::Window;
 use crate::events::ids::{AgentName, Hash};
 use crate::events::problem::{Code, Problem};
+use crate::executors::AgentDefinition;
 use crate::executors::delivery::Target;
+use crate::executors::discovery::Catalog;
+use crate::executors::llm::models::Models;
 use crate::text_file::{self, Kind};
 use crate::workflow::parse::StepDefaults;
 use layer::Setting;
@@ -44,6 +49,8 @@ pub struct Config {
     pub agent_paths: Vec<PathBuf>,
     /// The agent that is meant where none is named.
     pub default_agent: Option<AgentName>,
+    /// The sections `[models.NAME]`, `[providers.NAME]` and `[llm]`.
+    pub models: Models,
     /// The section `[store]` of the configuration.
     pub store: Store,
     /// The section `[run]` of the configuration.
@@ -318,6 +325,10 @@ impl Config {
         keys::check_defaults(&config.defaults)?;
         keys::check_conversation(&config.conversation)?;
         config.check_secrets()?;
+        // Without what a folder's own file says of them, providers may be anything but whole.
+        if !sources.without_project_programs {
+            config.models.check()?;
+        }
         if let Some(home) = &sources.home {
             config.agent_paths = config.agent_paths.into_iter().map(|path| under_home(home, path)).collect();
             config.log.file = config.log.file.map(|path| under_home(home, path));
@@ -333,7 +344,23 @@ impl Config {
             Target::Url { token_env, .. } => token_env.clone(),
             Target::Command(_) => None,
         });
-        self.process.secrets.iter().cloned().chain(tokens).collect()
+        let keys = self.models.key_variables().map(str::to_owned);
+        self.process.secrets.iter().cloned().chain(tokens).chain(keys).collect()
+    }
+
+    /// The agents that work in a folder: those that the program has `registered`, files and the configuration define, each with the
+    /// model that it means. Reads files, so it blocks for as long.
+    pub fn catalog(&self, folder: &Path, registered: &[AgentDefinition]) -> Catalog {
+        Catalog::discover(folder, registered, &self.agent_paths, &self.agents).for_models(&self.models)
+    }
+
+    /// Sets a key of an agent, as a person says it who starts a run: over every file. `text` is read as the environment's is.
+    ///
+    /// # Errors
+    /// [`Code::BadConfig`] for what is no key of an agent, or does not take the value.
+    pub fn set_of_agent(&mut self, agent: &str, key: &str, text: &str) -> Result<(), Problem> {
+        let path = ["agents", agent, key].map(str::to_owned);
+        keys::set(self, &path, layer::value_of_text(text))
     }
 
     /// Checks that no secret is read by expressions: what they read is recorded.

@@ -6,12 +6,14 @@
 //! - `disk`: how much room there is, and how long a sync takes
 //! - `configuration`: what is configured, and whether it is in effect
 //! - `agents`: the agents, and the programs that are needed
+//! - `providers`: who answers for models
 //! - `clock`: whether the machine's clock tells the time
 
 mod agents;
 mod clock;
 mod configuration;
 mod disk;
+mod providers;
 mod store;
 mod writable;
 
@@ -106,6 +108,7 @@ pub async fn examine(patient: &Patient) -> Checkup {
     let config = loaded.clone().or_else(|_| Config::built_in()).unwrap_or_default();
     checks.extend(configuration::check(patient, &loaded));
     checks.extend(agents::check(patient, &config));
+    checks.extend(providers::check(&config));
     let newest = match &patient.data {
         Ok(data) => {
             checks.extend(disk::check(data));

@@ -25,6 +25,7 @@ use crate::events::ids::AgentName;
 use crate::events::problem::{Code, Problem};
 use crate::executors::discovery::Catalog;
 use crate::executors::function::Functions;
+use crate::executors::llm::Asking;
 use crate::executors::logs::Logs;
 use crate::executors::mask::{Masks, VALUE_BYTES_MIN, is_too_short};
 use crate::executors::subprocess::programs::Programs;
@@ -363,7 +364,11 @@ impl House {
             programs: Programs::in_folder(data.map(|data| data.join(PROCESSES))),
             logs: Logs::in_folder(data.map(|data| data.join(RUNS))),
         };
-        let executors = Executors { functions: self.own.functions.clone(), subprocess: Arc::new(options) };
+        let executors = Executors {
+            functions: self.own.functions.clone(),
+            subprocess: Arc::new(options),
+            asking: Arc::new(Asking::new(self.config.models.clone())),
+        };
         let catalog = Catalog::discover(&self.work_folder, &[], &[], &self.config.agents);
         let shell = catalog.find(&AgentName::new(SHELL_AGENT)).map(|found| found.definition.clone());
         let shell = shell.unwrap_or_else(|_| AgentDefinition::shell());

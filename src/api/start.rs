@@ -20,7 +20,8 @@ use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
 use crate::events::run::{GrowthLimits, StuckLimits};
 use crate::events::text::{is_control, printable};
-use crate::executors::AgentDefinition;
+use crate::executors::llm::models::Key;
+use crate::executors::{AgentDefinition, ExecutorKind};
 use crate::workflow::definition::Definition;
 use crate::workflow::input::{check_input, instead_of_input};
 use crate::workflow::json_text::Level;
@@ -96,6 +97,10 @@ impl Resolver {
         };
         let environment = spec.environment.unwrap_or_else(of_process);
         let of_children = children.iter().flat_map(|(_, child)| &child.agents);
+        let all = std::iter::once(&root).chain(children.iter().map(|(_, child)| child));
+        all.map(|checked| files::named(checked))
+            .try_for_each(|agents| self.check_keys(agents))
+            .map_err(|problem| vec![problem])?;
         let stuck = stuck(&self.config, root.agents.iter().chain(of_children));
         let children = children.into_iter().map(|(file, child)| self.bound(&file, &child));
         let resolved = Resolved {
@@ -108,6 +113,18 @@ impl Resolver {
         // They are among those of the workflow.
         let agents = Vec::new();
         Ok((RunSpec { workflow, input, until, environment: Some(environment), agents, ..spec }, warnings))
+    }
+
+    /// Checks that who asks a model in a step can be let in: that the key is there which its provider wants.
+    fn check_keys(&self, agents: Vec<&AgentDefinition>) -> Result<(), Problem> {
+        for agent in agents.into_iter().filter(|agent| agent.executor == ExecutorKind::Llm) {
+            let chosen = self.config.models.choose(agent)?;
+            Key::of(chosen.provider_name, chosen.provider).map_err(|problem| {
+                let message = format!("agent `{}`: {}", agent.name, problem.message);
+                Problem { message, ..problem }
+            })?;
+        }
+        Ok(())
     }
 
     /// A workflow with its limits; where it has none of its own, the configuration's hold.

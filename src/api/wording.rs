@@ -215,6 +215,7 @@ const fn read(document: Document) -> &'static str {
         Document::Contexts => "docs/contexts.md says what contexts, keys and locks are called",
         Document::Conversations => "docs/conversations.md says what conversations and turns may hold",
         Document::Messages => "docs/messages.md says how messages and topics are written",
+        Document::Models => "docs/models.md says how models and their providers are configured",
         Document::Routing => "docs/routing.md says what rules, cases and contexts may hold",
         Document::Configuration => "config/default.toml explains every key",
     }

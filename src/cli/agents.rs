@@ -122,8 +122,7 @@ async fn show(scene: &Scene, agent: &str) -> Result<Exit, Problem> {
 
 /// The agents that the command line knows of.
 fn catalog(scene: &Scene) -> Catalog {
-    let config = &scene.house.config;
-    Catalog::discover(&scene.cwd, &[], &config.agent_paths, &config.agents)
+    scene.house.config.catalog(&scene.cwd, &[])
 }
 
 fn unknown<'a>(agent: &AgentName, names: impl IntoIterator<Item = &'a str>) -> Problem {

@@ -44,7 +44,9 @@ pub(super) use self::setup::{
     CompletionsArguments, ConfigArguments, ConfigVerb, HelpArguments, InitArguments,
 };
 pub(super) use self::shape::{DryRunArguments, GraphArguments, GraphFormat};
-pub(super) use self::start::{AskArguments, GivenArguments, GoalArguments, RouteArguments, RunArguments};
+pub(super) use self::start::{
+    AskArguments, GivenArguments, GoalArguments, OfAgentsArguments, RouteArguments, RunArguments,
+};
 pub(super) use self::steer::{
     AfterwardsArguments, ApproveArguments, AskedArguments, CancelArguments, ControlArguments, OrderArguments,
     RejectArguments, ResolutionArguments, ResolveArguments, RetryArguments, RollbackArguments, RollbackVerb,

@@ -34,7 +34,8 @@ impl Worded for ListedRun {}
 
 pub(super) async fn list(scene: &Scene, arguments: ListArguments) -> Result<Exit, Problem> {
     let (watch, again) = (arguments.watch, again(&arguments));
-    let look = Look { columns: scene.say.columns(), utc: arguments.utc, tree: arguments.tree };
+    let (utc, tree, spend) = (arguments.utc, arguments.tree, arguments.verbose);
+    let look = Look { columns: scene.say.columns(), utc, tree, spend };
     let mut listing = listing(arguments)?;
     if let Some(after) = listing.after.as_ref().filter(|_| !is_store(&scene.house.data)) {
         // Where there is no store there is no such run.
@@ -86,7 +87,7 @@ fn listing(arguments: ListArguments) -> Result<Listing, Problem> {
 
 /// The words that ask for the same list, but for where it begins.
 fn again(arguments: &ListArguments) -> Vec<String> {
-    let ListArguments { status, workflow, tags, limit, after: _, utc, tree, watch: _ } = arguments;
+    let ListArguments { status, workflow, tags, limit, after: _, utc, tree, verbose, watch: _ } = arguments;
     let mut words = vec!["list".to_owned()];
     let mut add = |option: &str, value: &String| words.extend([option.to_owned(), value.clone()]);
     status.iter().for_each(|status| add("--status", status));
@@ -94,7 +95,7 @@ fn again(arguments: &ListArguments) -> Vec<String> {
     tags.iter().for_each(|tag| add("--tag", tag));
     add("--limit", &limit.to_string());
     words.extend(
-        [(*utc, "--utc"), (*tree, "--tree")]
+        [(*utc, "--utc"), (*tree, "--tree"), (*verbose, "--verbose")]
             .into_iter()
             .filter(|(is, _)| *is)
             .map(|(_, word)| word.to_owned()),

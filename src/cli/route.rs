@@ -118,7 +118,7 @@ pub(super) async fn agents(scene: &Scene) -> Result<Option<Found>, Problem> {
     let config = &scene.house.config;
     let has_store = is_store(&scene.house.data);
     let registered = if has_store { scene.house.agents_of_holder().await } else { Vec::new() };
-    let catalog = Catalog::discover(&scene.cwd, &registered, &config.agent_paths, &config.agents);
+    let catalog = config.catalog(&scene.cwd, &registered);
     if !has_store {
         return Ok(Some(Found { catalog, successes: Vec::new() }));
     }

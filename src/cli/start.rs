@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Scene;
-use super::arguments::{GivenArguments, RunArguments};
+use super::arguments::{GivenArguments, OfAgentsArguments, RunArguments};
 use crate::api::spec::RunSpec;
 use crate::api::start::{Family, Wrong};
+use crate::config::Config;
 use crate::events::ids::RunId;
 use crate::events::json::Json;
 use crate::events::limits::{CALLS_MAX, TOKENS_MAX};
@@ -45,6 +46,7 @@ pub(super) async fn resolve(
     input: impl FnOnce(&Definition, &GivenArguments) -> Result<Json, Vec<Problem>>,
 ) -> Result<RunSpec, Vec<Problem>> {
     let mut resolver = scene.house.resolver();
+    of_agents(&mut resolver.config, &given.of_agents).map_err(|problem| vec![problem])?;
     let mut read = resolver.read(&spec);
     if read.as_ref().is_err_and(|wrong| wrong.errors.iter().any(|problem| problem.code == Code::UnknownAgent))
     {
@@ -62,6 +64,26 @@ pub(super) async fn resolve(
     let (spec, warnings) = resolver.settle(RunSpec { input, tags, ..spec }, family)?;
     scene.say.warnings(&warnings);
     Ok(spec)
+}
+
+/// What is said of the agents of this run goes over the configuration.
+fn of_agents(config: &mut Config, said: &OfAgentsArguments) -> Result<(), Problem> {
+    if let Some(model) = &said.model {
+        config.models.model(model)?;
+        config.models.default_model = Some(model.clone());
+    }
+    if let Some(provider) = &said.provider {
+        config.models.ask_all_at(provider)?;
+    }
+    for (key, value) in pairs(&said.set, "set")? {
+        let of_agent = key.strip_prefix("agents.").and_then(|rest| rest.rsplit_once('.'));
+        let (agent, key) = of_agent.ok_or_else(|| {
+            let problem = Problem::new(Code::Usage, format!("`{key}` is no key of an agent"));
+            problem.hint("write it as --set agents.NAME.KEY=VALUE")
+        })?;
+        config.set_of_agent(agent, key, &value)?;
+    }
+    Ok(())
 }
 
 /// The input that was given.

@@ -6,6 +6,7 @@ mod failure;
 mod goals;
 pub(super) mod happenings;
 pub(super) mod lines;
+pub(super) mod models;
 mod moments;
 pub(super) mod spend;
 mod steps;

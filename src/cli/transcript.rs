@@ -4,7 +4,7 @@ use super::arguments::TranscriptArguments;
 use super::see::{self, Exchange, Signals};
 use super::text::colour::{self, Tone};
 use super::text::terminal::written;
-use super::text::{Text, terminal};
+use super::text::{Text, models, terminal};
 use super::{Exit, Scene, control};
 use crate::api::protocol::{Request, Response};
 use crate::events::ids::StepId;
@@ -61,8 +61,11 @@ fn text(said: &AttemptReport) -> Text {
         lines.push(terminal!("── with the variables {}", names));
     }
     let facts = lines.len();
-    lines.extend(part("prompt", said.prompt.as_ref(), None));
-    lines.extend(part("stdout", said.stdout.as_ref(), said.stdout_cut));
+    if said.calls.is_empty() {
+        lines.extend(part("prompt", said.prompt.as_ref(), None));
+        lines.extend(part("stdout", said.stdout.as_ref(), said.stdout_cut));
+    }
+    lines.extend(models::turns(&said.calls));
     lines.extend(part("stdout in Base64, as it is not UTF-8", said.stdout_base64.as_ref(), said.stdout_cut));
     lines.extend(part("stderr", said.stderr.as_ref(), said.stderr_cut));
     lines.extend(part("stderr in Base64, as it is not UTF-8", said.stderr_base64.as_ref(), said.stderr_cut));

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use toml::Value;
 
+use super::models::{self, Refused};
 use super::notify::notices;
 use super::values::{
     KIB, agent, any_length, bytes, decimal, durability, flag, inside, length, number, path, points, policy,
-    positive, program, texts,
+    positive, program, text, texts,
 };
 use super::{Config, Conversation, log};
 use crate::events::ids::AgentName;
@@ -24,6 +25,11 @@ type Key = (&'static str, fn(&mut Config, &Value) -> Result<(), String>);
 const KEYS: &[Key] = &[
     ("agent_paths", |config, value| {
         texts(value).map(|paths| config.agent_paths = paths.into_iter().map(PathBuf::from).collect())
+    }),
+    ("default_model", |config, value| {
+        let name = text(value)?.trim();
+        config.models.default_model = Some(name.to_owned()).filter(|name| !name.is_empty());
+        Ok(())
     }),
     ("default_agent", |config, value| agent(value).map(|agent| config.default_agent = agent)),
     ("store.durability", |config, value| {
@@ -82,6 +88,25 @@ const KEYS: &[Key] = &[
         config.process.output_bytes_max =
             usize::try_from(bytes).map_err(|_| "too large for this machine".to_owned())?;
         Ok(())
+    }),
+    ("llm.connect", |config, value| length(value).map(|length| config.models.bounds.connect = length)),
+    ("llm.first", |config, value| length(value).map(|length| config.models.bounds.first = length)),
+    ("llm.idle", |config, value| length(value).map(|length| config.models.bounds.idle = length)),
+    ("llm.total", |config, value| length(value).map(|length| config.models.bounds.total = length)),
+    ("llm.answer_max", |config, value| {
+        let bytes = bytes(value, KIB..=KIB * KIB * KIB)?;
+        config.models.bounds.answer_bytes_max =
+            usize::try_from(bytes).map_err(|_| "too large for this machine".to_owned())?;
+        Ok(())
+    }),
+    ("llm.repairs", |config, value| {
+        number(value, 0..=100).map(|number| config.models.bounds.repairs = number)
+    }),
+    ("llm.breaker_failures", |config, value| {
+        number(value, 0..=1_000).map(|number| config.models.bounds.breaker_failures = number)
+    }),
+    ("llm.breaker_pause", |config, value| {
+        length(value).map(|length| config.models.bounds.breaker_pause = length)
     }),
     ("expressions.env", |config, value| texts(value).map(|names| config.expressions.env = names)),
     ("shutdown.grace", |config, value| length(value).map(|length| config.shutdown.grace = length)),
@@ -172,6 +197,7 @@ pub(super) fn is_section(path: &[String]) -> bool {
     match path {
         [agents] if agents == "agents" => true,
         [agents, _] if agents == "agents" => true,
+        path if models::is_section(path) => true,
         path => {
             let above = format!("{}.", path.join("."));
             KEYS.iter().chain(STEP_DEFAULTS).any(|(key, _)| key.starts_with(&above))
@@ -190,10 +216,20 @@ pub(super) fn set(config: &mut Config, path: &[String], value: Value) -> Result<
         return set_agent(config, name, key, value);
     }
     let name = path.join(".");
+    match models::set(&mut config.models, path, &value) {
+        Ok(true) => return Ok(()),
+        Ok(false) => {}
+        Err(Refused::Unknown(near)) => {
+            let problem = Problem::new(Code::BadConfig, format!("unknown key `{name}`"));
+            return Err(match near {
+                Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None => problem,
+            });
+        }
+        Err(Refused::Value(takes)) => return Err(not_taken(&name, &value, &takes)),
+    }
     match KEYS.iter().chain(STEP_DEFAULTS).find(|(key, _)| *key == name) {
-        Some((_, put)) => put(config, &value).map_err(|takes| {
-            Problem::new(Code::BadConfig, format!("`{name}` is {}: {takes}", shown(&value)))
-        }),
+        Some((_, put)) => put(config, &value).map_err(|takes| not_taken(&name, &value, &takes)),
         None if is_section(path) => {
             let message = format!("`{name}` is a section: its keys stand below `[{name}]`");
             Err(Problem::new(Code::BadConfig, message))
@@ -215,10 +251,19 @@ pub(super) fn names_program(path: &[String], value: &Value) -> Option<String> {
     let name = known_as(path);
     let is_one = match path {
         [agents, _, key] if agents == "agents" => key == "command",
+        path if models::names_receiver(path) => true,
         _ => matches!(name.as_str(), "notify" | "approvals.check" | "log.file"),
     };
     let is_none = value.as_array().is_some_and(Vec::is_empty) || value.as_str().is_some_and(str::is_empty);
     (is_one && !is_none).then_some(name)
+}
+
+fn not_taken(name: &str, value: &Value, takes: &str) -> Problem {
+    if name.ends_with(".base_url") {
+        // Whoever puts a password into an address does not want it told.
+        return Problem::new(Code::BadConfig, format!("`{name}` is none that is taken: {takes}"));
+    }
+    Problem::new(Code::BadConfig, format!("`{name}` is {}: {takes}", shown(value)))
 }
 
 /// The problem with an unknown key: most often the key or its section is misspelt; otherwise

@@ -114,7 +114,7 @@ pub(super) fn of_environment(variables: &BTreeMap<String, String>) -> Vec<Settin
 }
 
 /// A text as TOML reads it, if it is a number, a list and so on; otherwise the text itself.
-fn value_of_text(text: &str) -> toml::Value {
+pub(super) fn value_of_text(text: &str) -> toml::Value {
     let read = DeValue::parse(text).ok().and_then(|value| value_of(&value).ok());
     read.unwrap_or_else(|| toml::Value::String(text.to_owned()))
 }

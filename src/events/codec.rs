@@ -187,6 +187,7 @@ event_table! {
         PreparationWithdrawn "preparation_withdrawn" 1;
         AttemptAnswered "attempt_answered" 1;
         ContextWritten "context_written" 1;
+        ModelCalled "model_called" 1;
         HandoffDeclared "handoff_declared" 1;
         AnswerNoted "answer_noted" 1;
         Escalated "escalated" 1;

@@ -9,6 +9,7 @@ mod control;
 mod graph;
 mod handoff;
 mod messages;
+mod models;
 mod people;
 mod routing;
 mod saga;
@@ -46,6 +47,7 @@ pub use messages::{
     Address, DeliveryFailed, DeliveryLost, DeliveryStarted, EVERYONE, ExpiredWhy, MessageExpired,
     MessageGiven, MessageHandled, MessageKind, MessageSent, Priority, TOPIC_PREFIX,
 };
+pub use models::{ModelCalled, Tokens};
 pub use people::{
     ApprovalChecked, ApprovalExpired, ApprovalGranted, ApprovalRefused, ApprovalRequested, Gate,
     SignalAwaited, SignalReceived,
@@ -426,7 +428,7 @@ run_events! {
     RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
     ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, ContextChanged, ContextAwaited,
-    ContextRead, LockRequested, LockAcquired, LockGivenBack, PreparationWithdrawn, AttemptAnswered, ContextWritten, HandoffDeclared, AnswerNoted, Escalated, RepairAsked, RequestRouted, BudgetSet, BudgetReserved, BudgetSettled, BudgetExhausted, BudgetRaised, TaskOffered, TaskTaken, TaskProgressed, TaskLapsed, MessageSent,
+    ContextRead, LockRequested, LockAcquired, LockGivenBack, PreparationWithdrawn, AttemptAnswered, ContextWritten, HandoffDeclared, AnswerNoted, Escalated, RepairAsked, RequestRouted, BudgetSet, BudgetReserved, BudgetSettled, BudgetExhausted, BudgetRaised, TaskOffered, TaskTaken, TaskProgressed, TaskLapsed, MessageSent, ModelCalled,
     MessageGiven, MessageHandled, MessageExpired, DeliveryStarted, DeliveryFailed, DeliveryLost, RunPaused, RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,
@@ -463,6 +465,7 @@ impl RunEvent {
             Self::ContextChanged(changed) => [Some(&changed.value), None],
             Self::ContextRead(read) => [Some(&read.value), None],
             Self::AttemptAnswered(answered) => return answered.blobs(),
+            Self::ModelCalled(called) => return called.blobs(),
             Self::HandoffDeclared(declared) => [Some(&declared.context), None],
             Self::RepairAsked(asked) => [Some(&asked.answered), None],
             Self::MessageSent(sent) => [Some(&sent.body), None],

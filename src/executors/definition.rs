@@ -49,11 +49,6 @@ pub enum ExecutorKind {
 impl ExecutorKind {
     const ALL: [Self; 5] = [Self::Function, Self::Subprocess, Self::Llm, Self::External, Self::Scripted];
 
-    /// Whether this version has it. Agents with other executors can be read, but do no step.
-    pub const fn is_built(self) -> bool {
-        matches!(self, Self::Function | Self::Subprocess | Self::External | Self::Scripted)
-    }
-
     /// The word for it in files.
     pub const fn text(self) -> &'static str {
         match self {
@@ -125,9 +120,12 @@ pub struct AgentDefinition {
     /// The body of its file: the system prompt.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub system_prompt: String,
-    /// Keys that Reenact knows, but that belong to executors and features that this version does not have.
+    /// What its executor goes by, as a file says it: its model, and what that is told.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, Value>,
+    /// Why it can do no step here, where that is not its own definition's fault: no model can be asked for it.
+    #[serde(skip)]
+    pub lacking: Option<Box<Problem>>,
     /// Keys that Reenact does not know: files of other tools have their own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unknown: BTreeMap<String, Value>,
@@ -173,8 +171,11 @@ const KEYS: [&str; 15] = [
     "budget",
 ];
 
-/// Keys that are kept for versions that use them.
-const KEYS_KEPT: [&str; 5] = ["model", "temperature", "max_tokens", "tools", "expertise"];
+/// Keys that are kept as they are: those of models, and those for versions that use them.
+const KEYS_KEPT: [&str; 6] = ["model", "provider", "temperature", "max_tokens", "tools", "expertise"];
+
+/// The one of them that means nothing to this version.
+const TOOLS: &str = "tools";
 
 /// The key under which an agent says what it knows.
 const EXPERTISE: &str = "expertise";
@@ -184,9 +185,9 @@ pub fn keys() -> impl Iterator<Item = &'static str> {
     KEYS.into_iter().chain(KEYS_KEPT)
 }
 
-/// Whether a key is kept for versions that use it, and means nothing to this one: `expertise` says for what an agent is asked.
+/// Whether a key is kept for versions that use it, and means nothing to this one.
 pub(super) fn is_idle(key: &str) -> bool {
-    KEYS_KEPT.contains(&key) && key != EXPERTISE
+    key == TOOLS
 }
 
 /// The warning that a key of an agent is kept, and has no effect yet.
@@ -217,6 +218,7 @@ impl AgentDefinition {
             budget: None,
             system_prompt: String::new(),
             settings: BTreeMap::new(),
+            lacking: None,
             unknown: BTreeMap::new(),
         }
     }
@@ -281,12 +283,14 @@ impl AgentDefinition {
             "optional" | "skip_if_unavailable" => self.optional = Some(values::flag(&value)?),
             "handoffs" => self.handoffs = Some(values::handoffs(&value)?),
             // Files of other tools may leave it empty.
-            "tools" | "expertise" if value.is_null() => {}
+            _ if KEYS_KEPT.contains(&key) && value.is_null() => {}
             "tools" | "expertise" => drop(self.settings.insert(key.to_owned(), values::words(&value)?)),
             "subscribes" => self.subscribes = values::subscribes(&value)?,
             "budget" => self.budget = Some(values::budget(&value)?),
             "stream" => self.stream = values::flag(&value)?,
-            _ if KEYS_KEPT.contains(&key) => drop(self.settings.insert(key.to_owned(), value)),
+            _ if KEYS_KEPT.contains(&key) => {
+                drop(self.settings.insert(key.to_owned(), values::of_model(key, value)?))
+            }
             _ => {
                 self.unknown.insert(key.to_owned(), value);
                 return Ok(false);
@@ -324,20 +328,15 @@ impl AgentDefinition {
     /// Whether this version can have it do a step.
     ///
     /// # Errors
-    /// [`Code::NotBuilt`] for an executor that is not there, [`Code::BadAgent`] for a program that is missing, or that its
-    /// executor does not run.
+    /// [`Code::BadAgent`] for a program that is missing, or that its executor does not run; for a model that nobody has configured
+    /// those of [`super::llm::models::Models::choose`].
     pub fn check_usable(&self) -> Result<(), Problem> {
         let name = &self.name;
         if let Some(contradiction) = self.contradiction() {
             return Err(contradiction);
         }
-        if !self.executor.is_built() {
-            let message = format!(
-                "agent `{name}` has the executor `{}`, which this version does not have",
-                self.executor
-            );
-            return Err(Problem::new(Code::NotBuilt, message)
-                .hint("set `executor: subprocess` and a `command`, in its file or under `[agents.NAME]` in the configuration"));
+        if let Some(lacking) = &self.lacking {
+            return Err((**lacking).clone());
         }
         if self.executor == ExecutorKind::Subprocess
             && self.command.is_empty()

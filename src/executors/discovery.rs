@@ -22,6 +22,7 @@ pub use check::{CheckedAgent, check_files};
 pub use handoffs::Handoff;
 
 use super::definition::{self, AgentDefinition, ExecutorKind, SHELL_AGENT};
+use super::llm::models::Models;
 
 /// The folders in the work folder where agents are looked for, nearest first. The last folder belongs to another tool.
 const FOLDERS: [&str; 3] = ["agents", ".reenact/agents", ".claude/agents"];
@@ -89,6 +90,19 @@ impl Catalog {
             catalog.override_with(&AgentName::new(name), table, work_folder);
         }
         catalog
+    }
+
+    /// The same agents; those that ask a model name it as it is called, and where nothing says which is meant, it is known why they
+    /// can do no step.
+    #[must_use]
+    pub fn for_models(mut self, models: &Models) -> Self {
+        let found = self.by_key.values_mut().filter_map(|entry| entry.found.as_mut().ok());
+        for agent in
+            found.map(|found| &mut found.definition).filter(|agent| agent.executor == ExecutorKind::Llm)
+        {
+            models.name_in(agent);
+        }
+        self
     }
 
     /// The agent with that name, in any spelling.

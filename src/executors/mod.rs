@@ -4,6 +4,7 @@
 //! - [`children`]: the processes that this one is the parent of
 //! - [`function`]: Rust closures by name
 //! - [`subprocess`]: programs, each in a process group of its own
+//! - [`llm`]: language models, asked over the network
 //! - [`logs`]: what programs say, while they say it
 //! - [`scripted`]: answers that were written down before
 //! - [`delivery`]: delivers a document to a program or a URL, for notifications
@@ -19,6 +20,7 @@ pub mod definition;
 pub mod delivery;
 pub mod discovery;
 pub mod function;
+pub mod llm;
 pub mod logs;
 pub mod mask;
 pub mod messages;
@@ -33,6 +35,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::aggregates::run::{About, Context as RunContext, Run, Sent};
@@ -88,6 +91,8 @@ pub struct Task {
     /// The messages from other agents that the attempt handles if it succeeds, the most urgent first, and among those the
     /// oldest.
     pub messages: Vec<MessageGiven>,
+    /// The shape that its answer is to have, as a JSON Schema, where the step's output is all that it answers.
+    pub schema: Option<Value>,
 }
 
 impl Task {
@@ -114,6 +119,8 @@ pub struct Assignment {
     locks: BTreeMap<String, LockFence>,
     /// The messages that it is given.
     messages: Vec<Arc<Sent>>,
+    /// Where its step is defined, and as which: only what is to be done has a shape.
+    template: Option<(Hash, StepId)>,
 }
 
 impl Assignment {
@@ -129,8 +136,16 @@ impl Assignment {
         let (reads, held) = (run.reads_of(&started.step), run.held(&started.step).iter());
         let locks = held.map(|held| (format!("{}/{}", held.of.context, held.of.lock), held.fence)).collect();
         let messages = run.messages().given_at_start(started.fence).cloned().collect();
+        let node = run.node(&started.step).filter(|_| started.purpose == Purpose::Do);
+        let template = node.map(|(_, node)| {
+            let definition = node.added.planned.unwrap_or(about.started.definition);
+            (definition.hash, node.added.template.clone())
+        });
         let (about, started) = (Arc::clone(about), Arc::clone(started));
-        Ok(Self { about, started, undoes, values, reads, locks, messages })
+        let assignment = Self { about, started, undoes, values, reads, locks, messages, template: None };
+        // Who is defined nowhere is a program of the file's own: nobody tells it of a shape.
+        let template = template.filter(|_| assignment.agent_definition().is_some());
+        Ok(Self { template, ..assignment })
     }
 
     /// What the run does, as it was recorded.
@@ -152,7 +167,8 @@ impl Assignment {
         let payloads = payloads.chain(self.reads.iter().map(|(.., value)| value));
         let payloads = payloads.chain(self.messages.iter().map(|sent| &sent.message.body));
         let definition = (!self.reads.is_empty()).then_some(self.about.started.definition.hash);
-        payloads.filter_map(Payload::blob).map(|blob| blob.hash).chain(definition).collect()
+        let template = self.template.as_ref().map(|(definition, _)| *definition);
+        payloads.filter_map(Payload::blob).map(|blob| blob.hash).chain(definition).chain(template).collect()
     }
 
     /// Reads the blobs that it refers to.
@@ -160,7 +176,7 @@ impl Assignment {
     /// # Errors
     /// When one of them cannot be read.
     pub fn read(self, blobs: &dyn Blobs) -> Result<Task, Problem> {
-        let Self { about, started, undoes, values, reads, locks, messages } = self;
+        let Self { about, started, undoes, values, reads, locks, messages, template } = self;
         let json = |payload: &Payload| blobs.json(payload).map_err(|unreadable| unreadable.problem());
         let work: Work = serde_json::from_str(json(&started.input)?.text())
             .map_err(|error| Problem::new(Code::Internal, format!("an attempt's input: {error}")))?;
@@ -179,6 +195,7 @@ impl Assignment {
                 }
             }
         }
+        let schema = template.map(|(definition, step)| shape_of(&definition, &step, blobs)).transpose()?;
         let given =
             messages.iter().map(|sent| Ok(MessageGiven::of(&about.id, sent, json(&sent.message.body)?)));
         let given = given.collect::<Result<_, Problem>>()?;
@@ -198,8 +215,16 @@ impl Assignment {
             contexts,
             locks,
             messages: given,
+            schema: schema.flatten(),
         })
     }
+}
+
+/// The shape that the answer to a step is to have. What the step makes something else of has none.
+fn shape_of(definition: &Hash, step: &StepId, blobs: &dyn Blobs) -> Result<Option<Value>, Problem> {
+    let definition = blobs.value::<Definition>(definition).map_err(|unreadable| unreadable.problem())?;
+    let whole = definition.step(step).filter(|step| step.output.is_none() && step.plan.is_none());
+    Ok(whole.and_then(|step| step.schema.clone()))
 }
 
 /// What is known of a key of a context.
@@ -311,6 +336,8 @@ pub struct Executors {
     pub functions: function::Functions,
     /// The options with which programs are run.
     pub subprocess: Arc<subprocess::Options>,
+    /// The models that are asked.
+    pub asking: Arc<llm::Asking>,
 }
 
 impl Executors {
@@ -318,7 +345,8 @@ impl Executors {
     ///
     /// # Errors
     /// [`Code::NotBuilt`] for an executor that this version does not have, [`Code::BadAgent`] for a
-    /// definition with which its executor cannot work, and [`Code::UnknownFunction`].
+    /// definition with which its executor cannot work, [`Code::UnknownFunction`], and for a model that this process does not
+    /// have those of [`llm::models::Models::choose`].
     pub fn of(&self, agent: &AgentDefinition) -> Result<Arc<dyn Executor>, Problem> {
         agent.check_usable()?;
         let executor: Arc<dyn Executor> = match agent.executor {
@@ -327,13 +355,18 @@ impl Executors {
                 let script = agent.script.clone().unwrap_or_default();
                 Arc::new(scripted::ScriptedExecutor::new(script))
             }
+            ExecutorKind::Llm => {
+                let (asking, options) = (Arc::clone(&self.asking), &self.subprocess);
+                let (masks, logs) = (options.masks.clone(), Arc::clone(&options.logs));
+                Arc::new(llm::LlmExecutor::new(agent, asking, masks, logs)?)
+            }
             // Its attempts are handed out, and none is made here.
             ExecutorKind::External => {
                 let message = format!("agent `{}` is external: its work is handed out as tasks", agent.name);
                 return Err(Problem::new(Code::NotBuilt, message));
             }
             // It masks what comes while it comes.
-            _ => {
+            ExecutorKind::Subprocess => {
                 let options = Arc::clone(&self.subprocess);
                 return Ok(Arc::new(subprocess::SubprocessExecutor::new(agent, options)));
             }

@@ -131,6 +131,7 @@ mod tests {
             contexts: Default::default(),
             locks: Default::default(),
             messages: Vec::new(),
+            schema: None,
         }
     }
 

@@ -230,7 +230,7 @@ impl Executor for SubprocessExecutor {
 }
 
 /// Who says what the program of this task says.
-fn speaker(task: &Task) -> Speaker {
+pub(super) fn speaker(task: &Task) -> Speaker {
     Speaker {
         run: task.run.clone(),
         step: task.step.clone(),
@@ -242,7 +242,7 @@ fn speaker(task: &Task) -> Speaker {
 }
 
 /// What its log says of how an attempt ended.
-fn ended(said: &Transcript, result: &Result<Output, Failure>) -> Ended {
+pub(super) fn ended(said: &Transcript, result: &Result<Output, Failure>) -> Ended {
     Ended {
         exit: said.exit_code,
         signal: said.signal,

@@ -1,9 +1,11 @@
 //! The work that an agent is asked to do: a step's templates, rendered. It is
 //! the `input` of `attempt_started`.
 
+mod call;
 mod transcript;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,7 @@ use crate::events::json::Json;
 use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::{Outcome, RunStatus, Usage};
 
+pub use call::{CalledBy, ModelCall};
 pub use transcript::{Transcript, Written};
 
 /// The work of a step, rendered.
@@ -87,6 +90,9 @@ pub struct Output {
     pub requests: Vec<AgentRequest>,
     /// What was said during the attempt: a [`Transcript`] as JSON.
     pub transcript: Option<Json>,
+    /// The calls of models that it made, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<ModelCall>,
     /// The end of the child run that made the attempt, if one did. It writes into its own context, so that nothing of it is
     /// left to be done.
     #[serde(skip)]
@@ -142,8 +148,19 @@ pub struct Failure {
     pub usage: Usage,
     /// What was said during the attempt: a [`Transcript`] as JSON.
     pub transcript: Option<Json>,
+    /// What calls of models say of it; none of most failures, which have no room for that.
+    pub of_calls: Option<Box<OfCalls>>,
     /// The end of the child run that made the attempt, if one did.
     pub child: Option<Child>,
+}
+
+/// What calls of models say of a failure.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OfCalls {
+    /// The calls that the attempt made, in order.
+    pub calls: Vec<ModelCall>,
+    /// How long whoever failed wants nobody to try again; none to leave that to the step's `retry`.
+    pub retry_after: Option<Duration>,
 }
 
 impl Failure {
@@ -151,7 +168,17 @@ impl Failure {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let (class, message) = (code.class(), message.into());
         let (outcome, usage) = (Outcome::Known, Usage::default());
-        Self { code, class, message, outcome, exit_code: None, usage, transcript: None, child: None }
+        Self {
+            code,
+            class,
+            message,
+            outcome,
+            exit_code: None,
+            usage,
+            transcript: None,
+            of_calls: None,
+            child: None,
+        }
     }
 
     /// A failure of a function that trying again may mend, if the step has a `retry`.
@@ -169,6 +196,34 @@ impl Failure {
     pub fn class(mut self, class: Class) -> Self {
         self.class = class;
         self
+    }
+
+    /// The same, of an attempt that made these calls of models.
+    #[must_use]
+    pub fn with_calls(mut self, calls: Vec<ModelCall>) -> Self {
+        if !calls.is_empty() {
+            self.of_calls.get_or_insert_default().calls = calls;
+        }
+        self
+    }
+
+    /// The same; nobody is to try again before so long.
+    #[must_use]
+    pub fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
+        if wait.is_some() {
+            self.of_calls.get_or_insert_default().retry_after = wait;
+        }
+        self
+    }
+
+    /// How long whoever failed wants nobody to try again, if they say that.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.of_calls.as_ref().and_then(|of_calls| of_calls.retry_after)
+    }
+
+    /// The calls of models that the attempt made, in order.
+    pub fn calls(&self) -> &[ModelCall] {
+        self.of_calls.as_ref().map_or(&[], |of_calls| &of_calls.calls)
     }
 
     /// The failure of an attempt that was told to stop: it is not known what it did.

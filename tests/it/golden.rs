@@ -10,6 +10,7 @@ mod contexts;
 mod conversations;
 mod messages;
 mod minds;
+mod models;
 mod people;
 mod routing;
 mod shared;
@@ -61,6 +62,7 @@ fn events() -> Vec<RunEvent> {
         .chain(people::events())
         .chain(children::events())
         .chain(messages::events())
+        .chain(models::events())
         .collect()
 }
 

@@ -39,6 +39,7 @@ mod logs;
 mod looks;
 mod memory;
 mod messages;
+mod models;
 mod notify;
 mod odd_files;
 mod older;

@@ -83,6 +83,9 @@ const OF_REQUESTS: [&str; 1] = ["request_routed"];
 /// What only happens where a plan of tasks is refused: here none is answered. `goals` kills a run while a plan is mended.
 const OF_PLANNERS: [&str; 1] = ["repair_asked"];
 
+/// What only happens where agents are models: here none is. `models::crashes` kills the process around calls.
+const OF_MODELS: [&str; 1] = ["model_called"];
+
 /// What only happens where agents handle messages as soon as they come, or converse: here none does. `engine::deliveries` ends the
 /// process with each commit of a run with the first, `streaming` kills one with the second.
 const OF_TALKING_AGENTS: [&str; 4] =
@@ -126,6 +129,7 @@ impl Seen {
             &OF_PAUSED_AGENTS,
             &OF_STUCK_AGENTS,
             &OF_PLANNERS,
+            &OF_MODELS,
             &OF_REQUESTS,
             &OF_TALKING_AGENTS,
             &OF_PAUSES,

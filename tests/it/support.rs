@@ -1,5 +1,6 @@
 //! The real binary, as a test uses it: in a folder of its own, with no environment but that folder's.
 
+pub(crate) mod provider;
 pub(crate) mod screen;
 
 use std::cell::Cell;

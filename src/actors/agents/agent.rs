@@ -307,6 +307,7 @@ mod tests {
             contexts: Default::default(),
             locks: Default::default(),
             messages: Vec::new(),
+            schema: None,
         };
         Job::Attempt(Box::new(task))
     }

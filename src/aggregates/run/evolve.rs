@@ -136,7 +136,7 @@ impl Evolution<'_> {
             RunEvent::AttemptStarted(event) => self.attempt_started(event),
             RunEvent::AttemptFailed(event) => self.attempt_failed(event),
             RunEvent::AttemptLost(event) => self.attempt_lost(event),
-            RunEvent::RetryScheduled(event) => self.retry_scheduled(event),
+            RunEvent::RetryScheduled(_) | RunEvent::ModelCalled(_) => self.of_trying(event),
             RunEvent::FallbackEngaged(event) => self.fallback_engaged(event),
             RunEvent::StepCompleted(event) => self.step_completed(event),
             RunEvent::StepSkipped(event) => self.step_skipped(event),

@@ -2,12 +2,13 @@
 //! new one gets the next schema number under its command's name, and its own file in `tests/golden`.
 
 //!
-//! - `record`: a command that was decided; `recall`: the same command again; `shared`: both, of what contexts say; `messages`: both, of
+//! - `record`: a command that was decided; `recall`: the same command again; `results`: both, of what came of attempts; `shared`: both, of what contexts say; `messages`: both, of
 //!   what agents say; `tasks`: both, of what is wanted of tasks
 
 mod messages;
 mod recall;
 mod record;
+mod results;
 mod shared;
 mod tasks;
 
@@ -26,14 +27,16 @@ use crate::events::run::{Outcome, Parent, Resolution, RunEvent, SpendLimits, Usa
 use crate::kernel::{NotRecalled, Recalling, Recording};
 use crate::workflow::work::AgentRequest;
 
-/// The schema number under which every command is recorded so far.
+/// The schema number under which commands are recorded, but for those of [`results`].
 const SCHEMA: u16 = 1;
 
 /// Every (command, schema) that this build recalls.
 pub const RECORDS: &[(&str, u16)] = &[
     ("start", 1),
     ("attempt_completed", 1),
+    ("attempt_completed", 2),
     ("attempt_failed", 1),
+    ("attempt_failed", 2),
     ("timer_due", 1),
     ("recover", 1),
     ("interrupt", 1),

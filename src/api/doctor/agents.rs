@@ -17,7 +17,7 @@ const PROGRAMS: &str = "programs";
 
 pub(super) fn check(patient: &Patient, config: &Config) -> Vec<Check> {
     let folder = &patient.sources.cwd;
-    let catalog = Catalog::discover(folder, &[], &config.agent_paths, &config.agents);
+    let catalog = config.catalog(folder, &[]);
     let mut checks: Vec<Check> = catalog
         .errors()
         .iter()

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::aggregates::run::RunStatus;
 use crate::events::ids::{RunId, Version};
 use crate::events::time::Timestamp;
+use crate::views::presenters::report::UsageReport;
 use crate::views::projections::runs::{RunFilter, RunRow};
 
 /// Which runs are to be listed.
@@ -26,7 +27,7 @@ pub struct Listing {
 }
 
 /// A part of the list of runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Listed {
     /// The runs, newest first.
     pub runs: Vec<ListedRun>,
@@ -35,7 +36,7 @@ pub struct Listed {
 }
 
 /// A run in the list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ListedRun {
     /// The id of the run.
     pub run: RunId,
@@ -58,6 +59,9 @@ pub struct ListedRun {
     pub tags: BTreeMap<String, String>,
     /// Whether something was done in a lesser way.
     pub degraded: bool,
+    /// What its calls of models used up; not there where it called none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageReport>,
     /// The run whose step started it; none if a person did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<RunId>,
@@ -66,7 +70,8 @@ pub struct ListedRun {
 impl ListedRun {
     /// A run as its row has it, at a moment.
     pub fn of(row: RunRow, interrupted: Option<bool>, now: Timestamp) -> Self {
-        let RunRow { run, workflow, status, started_at, ended_at, version, tags, degraded, parent } = row;
+        let RunRow { run, workflow, status, started_at, ended_at, version, tags, degraded, usage, parent } =
+            row;
         let duration = ended_at.unwrap_or(now).since(started_at);
         let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self {
@@ -80,6 +85,7 @@ impl ListedRun {
             version,
             tags,
             degraded,
+            usage: (usage.calls > 0).then(|| usage.into()),
             parent,
         }
     }

@@ -150,6 +150,19 @@ fn partly(definition: Definition) -> Partly {
     Partly { read: Some(parsed), agents, children, ..Partly::default() }
 }
 
+/// The agents that the steps of a workflow name: those that others may hand over to, or that a plan could name, are not
+/// among them.
+pub(super) fn named(checked: &Checked) -> Vec<&AgentDefinition> {
+    let names: BTreeSet<String> = checked
+        .definition
+        .steps
+        .iter()
+        .flat_map(|step| named_agents(step))
+        .map(|named| named.agent.key())
+        .collect();
+    checked.agents.iter().filter(|agent| names.contains(&agent.name.key())).collect()
+}
+
 fn named_agents(step: &Step) -> Vec<NamedAgent> {
     let of = |does: &Does| match does {
         Does::Agent { agent, .. } => Some(agent.clone()),
@@ -279,7 +292,7 @@ impl<'a> Reader<'a> {
     ) -> Option<Vec<AgentDefinition>> {
         let Sources { config, registered, .. } = self.sources;
         if !self.catalogs.contains_key(folder) {
-            let catalog = Catalog::discover(folder, registered, &config.agent_paths, &config.agents);
+            let catalog = config.catalog(folder, registered);
             self.errors.extend_from_slice(catalog.errors());
             self.warnings.extend_from_slice(catalog.warnings_of_places());
             self.catalogs.insert(folder.to_path_buf(), catalog);

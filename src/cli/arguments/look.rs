@@ -27,6 +27,9 @@ pub(in crate::cli) struct ListArguments {
     /// Tell moments in UTC, not by the clock of this place
     #[arg(long)]
     pub(in crate::cli) utc: bool,
+    /// Show what calls of models used up
+    #[arg(long, short = 'v')]
+    pub(in crate::cli) verbose: bool,
     /// Show runs below the run whose step has started them
     #[arg(long)]
     pub(in crate::cli) tree: bool,

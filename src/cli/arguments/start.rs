@@ -27,6 +27,22 @@ pub(in crate::cli) struct GivenArguments {
     /// A tag to find the run by
     #[arg(long = "tag", value_name = "K=V")]
     pub(in crate::cli) tags: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::cli) of_agents: OfAgentsArguments,
+}
+
+/// What a person says of the agents of one run, over every file.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct OfAgentsArguments {
+    /// The model of agents that name none or say `inherit`: a name or an alias
+    #[arg(long, value_name = "M", value_parser = NonEmptyStringValueParser::new())]
+    pub(in crate::cli) model: Option<String>,
+    /// The provider at which all models of the run are asked, in place of their own
+    #[arg(long, value_name = "P", value_parser = NonEmptyStringValueParser::new())]
+    pub(in crate::cli) provider: Option<String>,
+    /// A key of an agent for this run only, over its file and the configuration
+    #[arg(long = "set", value_name = "agents.NAME.KEY=V")]
+    pub(in crate::cli) set: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,6 @@ use crate::api::spec::RunSpec;
 use crate::api::start::Resolver;
 use crate::cli::arguments::Arguments;
 use crate::config::{Config, Sources};
-use crate::executors::discovery::Catalog;
 
 /// The words of a command line, and where it is typed.
 pub(super) struct Typed {
@@ -61,7 +60,7 @@ impl Typed {
     /// The names of all agents.
     pub(super) fn agents(&self) -> Vec<String> {
         let Some(config) = self.config() else { return Vec::new() };
-        let catalog = Catalog::discover(&self.here, &[], &config.agent_paths, &config.agents);
+        let catalog = config.catalog(&self.here, &[]);
         catalog.names().map(str::to_owned).collect()
     }
 

@@ -34,9 +34,18 @@ pub(super) fn used(report: &RunReport) -> Option<Text> {
     Some(terminal!("spent: {}", Text::joined(kinds, ", ")))
 }
 
-/// The summary of what agents report that they used up, once the run has ended; none if they report nothing.
+/// What was used up, in a line; none where no model was called.
+pub(super) fn line(usage: &UsageReport) -> Option<Text> {
+    (usage.calls > 0).then(|| terminal!("used up: {}", one(usage)))
+}
+
+/// What agents report that they used up, with a line for each once the run has ended; none if they report nothing.
 pub(super) fn summary(report: &RunReport) -> Vec<Text> {
-    if report.status.has_ended() { by_agent(&report.usage, &report.spend) } else { Vec::new() }
+    if report.status.has_ended() {
+        by_agent(&report.usage, &report.spend)
+    } else {
+        line(&report.usage).into_iter().collect()
+    }
 }
 
 /// What a limit does not allow, and how it is raised.
@@ -117,9 +126,9 @@ fn by_agent(usage: &UsageReport, agents: &[AgentUsage]) -> Vec<Text> {
 fn one(usage: &UsageReport) -> Text {
     terminal!(
         "{}, {} in, {} out, {}",
-        SpendKind::Calls.amount(usage.calls()),
-        SpendKind::Tokens.amount(usage.input_tokens()),
-        usage.output_tokens(),
+        SpendKind::Calls.amount(usage.calls),
+        SpendKind::Tokens.amount(usage.input_tokens),
+        usage.output_tokens,
         Dollars(usage.usd_nanos()).to_string()
     )
 }

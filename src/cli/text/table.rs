@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::moments::{local, moment, took};
+use super::spend;
 use super::terminal::{Text, fitted, fitted_end, name, terminal};
 use crate::aggregates::run::RunStatus;
 use crate::api::protocol::ListedRun;
@@ -41,6 +42,8 @@ pub(in crate::cli) struct Look {
     pub(in crate::cli) utc: bool,
     /// Whether runs stand below the run whose step has started them.
     pub(in crate::cli) tree: bool,
+    /// Whether it is told what calls of models used up.
+    pub(in crate::cli) spend: bool,
 }
 
 /// Runs, a line each below a line that says what stands where.
@@ -51,12 +54,13 @@ pub(in crate::cli) fn runs(runs: &[ListedRun], look: Look) -> Text {
     let depths = if look.tree { depths(runs) } else { Vec::new() };
     let depth = |place: usize| depths.get(place).copied().unwrap_or(0);
     let rows = |short| {
-        let row = |(place, run): (usize, &ListedRun)| cells(run, depth(place), look.utc, short);
+        let row = |(place, run): (usize, &ListedRun)| cells(run, depth(place), look, short);
         let heads = HEADS.map(|head| terminal!("{}", head));
         std::iter::once(heads).chain(runs.iter().enumerate().map(row)).collect::<Vec<_>>()
     };
     let (mut rows, mut widths) = fit(rows, look.columns);
-    if runs.iter().all(|run| run.tags.is_empty() && !run.degraded) {
+    let spends = |run: &ListedRun| look.spend && run.usage.is_some();
+    if runs.iter().all(|run| run.tags.is_empty() && !run.degraded && !spends(run)) {
         widths[TAGS] = 0;
         rows.iter_mut().for_each(|row| row[TAGS] = Text::default());
     }
@@ -74,7 +78,7 @@ pub(in crate::cli) fn runs(runs: &[ListedRun], look: Look) -> Text {
 
 /// A run in a line of its own, as it has changed.
 pub(in crate::cli) fn changed(run: &ListedRun, look: Look) -> Text {
-    Text::joined(cells(run, 0, look.utc, false).into_iter().filter(|cell| !cell.is_empty()), GAP)
+    Text::joined(cells(run, 0, look, false).into_iter().filter(|cell| !cell.is_empty()), GAP)
 }
 
 /// The runs in the order of a tree: below each those that its steps have started, the first first.
@@ -110,19 +114,20 @@ fn depths(runs: &[ListedRun]) -> Vec<usize> {
     all
 }
 
-fn cells(run: &ListedRun, depth: usize, utc: bool, short: bool) -> [Text; COLUMNS] {
+fn cells(run: &ListedRun, depth: usize, look: Look, short: bool) -> [Text; COLUMNS] {
     let below = if depth > 0 { format!("{}└─ ", "   ".repeat(depth - 1)) } else { String::new() };
     let tags = run.tags.iter().take(TAGS_SHOWN);
     let tags = tags.map(|(key, value)| terminal!("{}={}", name(key), name(value)));
     let more = (run.tags.len() > TAGS_SHOWN).then(|| terminal!("…"));
+    let spent = run.usage.as_ref().filter(|_| look.spend).and_then(spend::line);
     let degraded = run.degraded.then(|| terminal!("(degraded)"));
     [
         terminal!("{}{}", below, name(run.run.as_str())),
         name(&run.workflow),
         terminal!("{}", status(run)),
-        terminal!("{}", started(run.started_at, utc, short)),
+        terminal!("{}", started(run.started_at, look.utc, short)),
         terminal!("{}", took(Duration::from_millis(run.duration_ms))),
-        Text::joined(degraded.into_iter().chain(tags).chain(more), " "),
+        Text::joined(degraded.into_iter().chain(tags).chain(more).chain(spent), " "),
     ]
 }
 

@@ -278,6 +278,27 @@ codes! {
     NotRaised = "RE-2041", Validation, "A run is to be let spend more, and has no such limit, or one that is as high",
         "name a limit that it has, and a higher number", RaiseBudget;
 
+    // 21: models
+    NoModel = "RE-2101", Validation, "An agent asks a model, and nothing says which",
+        "set `model` in its file or under `[agents.NAME]`, or `default_model` in the configuration", (Read(Document::Models));
+    UnknownModel = "RE-2102", Validation, "No model has that name", "add `[models.NAME]` to the configuration, or check the spelling", (Read(Document::Models));
+    UnknownProvider = "RE-2103", Validation, "No provider of models has that name", "add `[providers.NAME]` to the configuration, or check the spelling", (Read(Document::Models));
+    KeyMissing = "RE-2104", Fatal, "The variable that should hold the key of a provider does not", "set it where this process is started, or take `api_key_env` out if the provider needs no key";
+    ModelRefused = "RE-2111", Validation, "A provider refuses what it is asked", "see its message", (Read(Document::Models));
+    ModelForbidden = "RE-2112", Fatal, "A provider does not let in whoever asks", "see its message; check the key, and what its account may do";
+    ModelBusy = "RE-2113", Transient, "A provider is asked too much", "give the step a `retry`, or the agent a `rate`";
+    ModelFailed = "RE-2114", Transient, "A provider failed", "give the step a `retry`, or a `fallback`";
+    ModelUnreachable = "RE-2115", Transient, "A provider cannot be reached", "check its `base_url`, and the network";
+    ModelTooSlow = "RE-2116", Transient, "A provider did not answer in time", "see `[llm]` in the configuration";
+    ModelAnswerLost = "RE-2117", Transient, "The answer of a model broke off", "it may have been paid for; give the step a `retry`";
+    ModelGarbage = "RE-2118", Unknown, "What a provider answered is nothing of its format", "check its `kind` and its `base_url`";
+    ModelAnswerTooLong = "RE-2119", Validation, "The answer of a model is longer than it may be", "see `llm.answer_max` in the configuration";
+    ProviderLeftAlone = "RE-2120", Transient, "A provider failed again and again, and is left alone for a while", "see what failed before, and `llm.breaker_failures` in the configuration";
+    PromptTooLong = "RE-2121", Validation, "A conversation is longer than the model can see", "give it less, or use a model with a larger window";
+    ModelCutShort = "RE-2122", Validation, "The answer of a model was cut off, as it may have no more tokens", "raise `max_tokens` of the agent, or `max_output` of the model";
+    ModelDeclined = "RE-2123", Validation, "A model declined to answer", "see what it said";
+    UnknownTool = "RE-2124", Validation, "A model wants to use a tool that it was not offered", "see its transcript";
+
     // 30: what a step dies of
     ExitTransient = "RE-3001", Transient, "A program ended with a status that means: try again", "see what it wrote to stderr";
     ExitValidation = "RE-3002", Validation, "A program ended with a status that means: bad input", "see what it wrote to stderr";

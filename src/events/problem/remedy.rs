@@ -207,6 +207,8 @@ pub enum Document {
     Goals,
     /// The document on messages between agents.
     Messages,
+    /// The document on models.
+    Models,
     /// The document on routing.
     Routing,
     /// The document on the configuration.

@@ -117,6 +117,22 @@ pub(super) fn handoffs(value: &Value) -> Result<Vec<AgentName>, String> {
     }
 }
 
+/// What `model`, `provider`, `temperature` and `max_tokens` take.
+pub(super) fn of_model(key: &str, value: Value) -> Result<Value, String> {
+    /// Beyond that no provider takes one.
+    const TEMPERATURE_MAX: f64 = 2.0;
+    const TOKENS_MAX: u64 = 100_000_000;
+    match key {
+        "temperature" if value.as_f64().is_some_and(|number| (0.0..=TEMPERATURE_MAX).contains(&number)) => {
+            Ok(value)
+        }
+        "temperature" => Err(format!("{}: give it a number from 0 to {TEMPERATURE_MAX}", shown(&value))),
+        "max_tokens" if value.as_u64().is_some_and(|number| (1..=TOKENS_MAX).contains(&number)) => Ok(value),
+        "max_tokens" => Err(format!("{}: give it a whole number from 1 to {TOKENS_MAX}", shown(&value))),
+        _ => text(value).map(Value::from),
+    }
+}
+
 pub(super) fn criticality(value: Value) -> Result<Criticality, String> {
     serde_json::from_value(value.clone())
         .map_err(|_| format!("{}: one of critical, high, medium, low", shown(&value)))

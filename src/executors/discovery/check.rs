@@ -68,9 +68,7 @@ fn check_file(
         Some(_) => problem,
         None => problem.at(&shown, 1, 1),
     });
-    let (later, errors): (Vec<_>, Vec<_>) =
-        unusable.into_iter().partition(|problem| problem.code == Code::NotBuilt);
-    warnings.extend(later);
+    let errors = unusable.into_iter().collect();
     if let Some((_, nearer)) = names.get(&agent.name.key()) {
         let message = format!("agent `{}` in `{shown}` is hidden by the one in `{nearer}`", agent.name);
         warnings.push(Problem::new(Code::AgentHidden, message).at(&shown, 1, 1));

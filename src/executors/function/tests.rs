@@ -28,6 +28,7 @@ fn task(with: &serde_json::Value) -> Task {
         contexts: Default::default(),
         locks: Default::default(),
         messages: Vec::new(),
+        schema: None,
     }
 }
 

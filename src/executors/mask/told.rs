@@ -1,10 +1,12 @@
 //! All that an attempt tells, masked.
 
+use std::sync::Arc;
+
 use super::super::{AgentRequest, Failure, Output, Progress};
 use super::Masks;
 use crate::events::json::Json;
 use crate::events::problem::Code;
-use crate::workflow::work::{Transcript, Written};
+use crate::workflow::work::{ModelCall, Transcript, Written};
 
 impl Masks {
     /// What an attempt answered, masked.
@@ -12,7 +14,7 @@ impl Masks {
     /// # Errors
     /// The same as those of [`Masks::json`].
     pub(in crate::executors) fn output(&self, told: Output) -> Result<Output, Failure> {
-        let Output { output, artifacts, usage, requests, transcript, child } = told;
+        let Output { output, artifacts, usage, requests, transcript, calls, child } = told;
         let requests = requests.into_iter().map(|request| self.request(request));
         Ok(Output {
             output: self.json(&output)?,
@@ -20,6 +22,7 @@ impl Masks {
             usage,
             requests: requests.collect::<Result<_, _>>()?,
             transcript: transcript.map(|said| self.transcript(said)),
+            calls: calls.into_iter().map(|call| self.call(call)).collect(),
             child,
         })
     }
@@ -27,7 +30,9 @@ impl Masks {
     /// Why an attempt failed, masked.
     pub(in crate::executors) fn failure(&self, told: Failure) -> Failure {
         let (message, transcript) = (self.text(&told.message).into_owned(), told.transcript.clone());
-        Failure { message, transcript: transcript.map(|said| self.transcript(said)), ..told }
+        let transcript = transcript.map(|said| self.transcript(said));
+        let calls = told.calls().iter().cloned().map(|call| self.call(call)).collect();
+        Failure { message, transcript, ..told }.with_calls(calls)
     }
 
     /// How far an attempt says it is, masked.
@@ -47,6 +52,20 @@ impl Masks {
                 Err(_) => self.text(&said).into_owned(),
             }),
         })
+    }
+
+    /// A call of a model, masked: what was asked may hold what another turn answered. What cannot be masked is left out.
+    fn call(&self, call: ModelCall) -> ModelCall {
+        let masked = |json: Json| self.json(&json).unwrap_or_default();
+        let text = |text: Arc<str>| Arc::from(&*self.text(&text));
+        ModelCall {
+            system: call.system.map(masked),
+            messages: call.messages.into_iter().map(masked).collect(),
+            answer: call.answer.map(masked),
+            stop: call.stop.map(text),
+            request_id: call.request_id.map(text),
+            ..call
+        }
     }
 
     /// What was said, masked: not what was asked, which the run has recorded.

@@ -43,6 +43,7 @@ fn task(folder: &Path, work: Work) -> Task {
         contexts: Default::default(),
         locks: Default::default(),
         messages: Vec::new(),
+        schema: None,
     }
 }
 

@@ -168,30 +168,19 @@ pub struct RunProgress {
 }
 
 /// What a run or a step used up. Money is in US dollars.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct UsageReport {
-    calls: u64,
-    input_tokens: u64,
-    output_tokens: u64,
-    usd: f64,
+    /// Calls of a model.
+    pub calls: u64,
+    /// Tokens that went in.
+    pub input_tokens: u64,
+    /// Tokens that came out.
+    pub output_tokens: u64,
+    /// Money, in US dollars, to look at: what is recorded is whole.
+    pub usd: f64,
 }
 
 impl UsageReport {
-    /// Calls of models.
-    pub const fn calls(&self) -> u64 {
-        self.calls
-    }
-
-    /// Tokens that went in.
-    pub const fn input_tokens(&self) -> u64 {
-        self.input_tokens
-    }
-
-    /// Tokens that came out.
-    pub const fn output_tokens(&self) -> u64 {
-        self.output_tokens
-    }
-
     /// Money, to the nearest billionth of a dollar, for people to read.
     pub fn usd_nanos(&self) -> u64 {
         (self.usd * 1e9).round() as u64
@@ -251,7 +240,7 @@ pub fn report(
         handoffs: handoffs::handoffs(run.nodes()),
         escalations: escalations::escalations(run.nodes()),
         goals,
-        usage: usage_report(usage),
+        usage: usage.into(),
         spend: spend::by_agent(run),
         budget: spend::budget(run),
         waiting_for: waiting::waiting_for(run),
@@ -332,11 +321,13 @@ fn problem(code: Code, class: Class, message: &str) -> Problem {
     Problem::new(code, message).class(class)
 }
 
-fn usage_report(usage: Usage) -> UsageReport {
-    UsageReport {
-        calls: usage.calls,
-        input_tokens: usage.input_tokens,
-        output_tokens: usage.output_tokens,
-        usd: usage.usd_nanos as f64 / 1e9,
+impl From<Usage> for UsageReport {
+    fn from(usage: Usage) -> Self {
+        Self {
+            calls: usage.calls,
+            input_tokens: usage.input_tokens,
+            output_tokens: usage.output_tokens,
+            usd: usage.usd_nanos as f64 / 1e9,
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What was said during an attempt at a step: found in the run's events, which are looked at one by one.
 
+mod calls;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use crate::events::ids::{AgentName, Hash, RunId, StepId};
 use crate::events::json::Payload;
 use crate::events::problem::Problem;
-use crate::events::run::{AttemptStarted, Purpose, RunEvent};
+use crate::events::run::{AttemptStarted, ModelCalled, Purpose, RunEvent};
 use crate::events::time::Timestamp;
 use crate::kernel::{Blobs, Unreadable};
 use crate::workflow::work::{Command, Transcript, Work, Written};
+pub use calls::CallReport;
 
 /// An attempt and what was said during it: what `transcript --json` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +74,9 @@ pub struct AttemptReport {
     pub exit_code: Option<i32>,
     /// The number of the signal that ended its program.
     pub signal: Option<i32>,
+    /// The calls of models that it made, which are a conversation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<CallReport>,
 }
 
 /// Looks for an attempt in the events of a run.
@@ -89,6 +95,7 @@ pub struct Search {
 struct FoundAttempt {
     started: AttemptStarted,
     at: Timestamp,
+    calls: Vec<ModelCalled>,
     end: Option<End>,
 }
 
@@ -107,6 +114,7 @@ pub type Key = (StepId, Purpose, u32);
 /// What an event says of an attempt.
 enum Change {
     Started(AttemptStarted),
+    Called(Key, ModelCalled),
     Ended(Key, End),
 }
 
@@ -116,6 +124,9 @@ impl Change {
         let completed = |transcript| End { at, status: "completed", error: None, transcript };
         Some(match event {
             RunEvent::AttemptStarted(started) => Self::Started(started),
+            RunEvent::ModelCalled(called) => {
+                Self::Called((called.step.clone(), called.purpose, called.attempt), called)
+            }
             RunEvent::StepCompleted(done) => {
                 Self::Ended((done.step, Purpose::Do, done.attempt), completed(done.transcript))
             }
@@ -153,7 +164,13 @@ impl Attempts {
         match Change::of(event, at)? {
             Change::Started(started) => {
                 let key = (started.step.clone(), started.purpose, started.attempt);
-                self.open.insert(key, FoundAttempt { started, at, end: None });
+                self.open.insert(key, FoundAttempt { started, at, calls: Vec::new(), end: None });
+                None
+            }
+            Change::Called(key, called) => {
+                if let Some(found) = self.open.get_mut(&key) {
+                    found.calls.push(called);
+                }
                 None
             }
             Change::Ended(key, end) => {
@@ -168,8 +185,7 @@ impl Attempts {
 impl Finished {
     /// Which it is.
     pub fn key(&self) -> Key {
-        let FoundAttempt { started, .. } = &self.0;
-        (started.step.clone(), started.purpose, started.attempt)
+        self.0.key()
     }
 
     /// What was said.
@@ -199,14 +215,16 @@ impl Search {
             {
                 self.attempts = self.attempts.max(started.attempt);
                 if self.attempt.is_none_or(|wanted| wanted == started.attempt) {
-                    self.found = Some(FoundAttempt { started, at, end: None });
+                    self.found = Some(FoundAttempt { started, at, calls: Vec::new(), end: None });
                 }
             }
-            Some(Change::Ended((step, purpose, attempt), end)) => {
-                let is_it = |FoundAttempt { started, .. }: &&mut FoundAttempt| {
-                    (&started.step, started.purpose, started.attempt) == (&step, purpose, attempt)
-                };
-                if let Some(found) = self.found.as_mut().filter(is_it) {
+            Some(Change::Called(key, called)) => {
+                if let Some(found) = self.found.as_mut().filter(|found| found.key() == key) {
+                    found.calls.push(called);
+                }
+            }
+            Some(Change::Ended(key, end)) => {
+                if let Some(found) = self.found.as_mut().filter(|found| found.key() == key) {
                     found.end = Some(end);
                 }
             }
@@ -230,6 +248,10 @@ impl Search {
 }
 
 impl FoundAttempt {
+    fn key(&self) -> Key {
+        (self.started.step.clone(), self.started.purpose, self.started.attempt)
+    }
+
     fn report(
         self,
         run: RunId,
@@ -237,7 +259,8 @@ impl FoundAttempt {
         work_folder: Option<&str>,
         blobs: &dyn Blobs,
     ) -> Result<AttemptReport, Unreadable> {
-        let Self { started, at, end } = self;
+        let Self { started, at, calls, end } = self;
+        let calls = calls.iter().map(|called| CallReport::of(called, blobs)).collect::<Result<_, _>>()?;
         let said = end.as_ref().and_then(|end| end.transcript.as_ref());
         let said = said.map(|payload| read::<Transcript>(blobs, payload)).transpose()?;
         let Work { run: command, prompt, env, cwd, .. } = read::<Work>(blobs, &started.input)?;
@@ -273,6 +296,7 @@ impl FoundAttempt {
             stderr_cut: said.as_ref().and_then(|said| cut(said.stderr_cut)),
             exit_code: said.as_ref().and_then(|said| said.exit_code),
             signal: said.as_ref().and_then(|said| said.signal),
+            calls,
         })
     }
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::fold::RunRows;
 use crate::aggregates::run::RunStatus;
 use crate::events::ids::{RunId, Version};
+use crate::events::run::Usage;
 use crate::events::time::Timestamp;
 use crate::store::{EventStore, ReadError, ViewRow};
 use crate::views::projector::Projector;
@@ -43,9 +44,17 @@ pub struct RunRow {
     pub tags: BTreeMap<String, String>,
     /// Whether something was done in a lesser way.
     pub degraded: bool,
+    /// What its calls of models used up.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub usage: Usage,
     /// The run whose step started it; none if a person did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<RunId>,
+}
+
+/// Whether nothing was used up: rows of runs that call no model have no room for that.
+fn is_nothing(usage: &Usage) -> bool {
+    *usage == Usage::default()
 }
 
 /// The condition that a row has to meet: every part of it that is given.

@@ -1,6 +1,8 @@
 //! Commands as they are recorded: a file for each (command, schema) that was ever written, and one more where the events of
 //! the decision say the rest.
 
+use std::time::Duration;
+
 use reenact::aggregates::run::kin::{ChildSays, EndedChild, ForParent, OfChild, Wants};
 use reenact::aggregates::run::{Ask, Order, RECORDS, Run, RunStatus, StartRun};
 use reenact::events::decision::{Decision, Form, RecordedCommand};
@@ -41,6 +43,7 @@ fn output() -> Output {
         usage: USAGE,
         requests: Vec::new(),
         transcript: Some(json("{\"stdout\": \"tagged\"}")),
+        calls: Vec::new(),
         child: Some(child()),
     }
 }
@@ -91,11 +94,19 @@ fn results() -> Vec<CommandCase> {
         transcript: Some(inline("{\"stderr\": \"no\"}")),
         answered: None,
     };
+    let with = |calls: Vec<RunEvent>, last: RunEvent| calls.into_iter().chain([last]).collect();
+    let (calls, called, retry_after) = (models::calls, models::called, Some(Duration::from_millis(1_500)));
+    let answered = || completed(Output { calls: calls(), ..output() });
+    let refused = || failed(failure().with_calls(calls()).with_retry_after(retry_after));
     vec![
         untold(completed(Output { requests, ..output() })),
-        CommandCase { ask: completed(output()), events: vec![told.into()], told: true },
+        CommandCase { ask: completed(output()), events: vec![told.clone().into()], told: true },
+        untold(answered()),
+        CommandCase { ask: answered(), events: with(called(), told.into()), told: true },
         untold(failed(failure())),
-        CommandCase { ask: failed(failure()), events: vec![failed_as.into()], told: true },
+        CommandCase { ask: failed(failure()), events: vec![failed_as.clone().into()], told: true },
+        untold(refused()),
+        CommandCase { ask: refused(), events: with(called(), failed_as.into()), told: true },
     ]
 }
 

@@ -18,7 +18,7 @@ use crate::workflow::work::Failure;
 pub(in crate::aggregates::run) struct NotTaken {
     pub(in crate::aggregates::run) failure: Failure,
     /// What it answered, where its work is done all the same: the step's `output` could not be made of that.
-    pub(in crate::aggregates::run) answered: Option<Json>,
+    pub(in crate::aggregates::run) answered: Option<Box<Json>>,
 }
 
 impl From<Failure> for NotTaken {
@@ -216,7 +216,7 @@ impl Advance<'_, '_> {
                 Err(hindrance) => {
                     let message = format!("its `output` cannot be made: {}", hindrance.of_the_step()?);
                     let failure = Failure::new(Code::ExpressionFailed, message);
-                    return Ok(Err(NotTaken { failure, answered: Some(answer) }));
+                    return Ok(Err(NotTaken { failure, answered: Some(Box::new(answer)) }));
                 }
             },
         };

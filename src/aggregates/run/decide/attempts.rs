@@ -16,7 +16,7 @@ use crate::events::problem::{Class, Code};
 use crate::events::run::*;
 use crate::workflow::definition::{OnError, Retry, Step};
 use crate::workflow::retry;
-use crate::workflow::work::{Child, Failure, Output};
+use crate::workflow::work::{Child, Failure, ModelCall, Output};
 
 /// An agent has answered. Where what it writes into shared contexts is not written yet, the attempt goes on until it is.
 pub(super) fn completed(
@@ -31,12 +31,10 @@ pub(super) fn completed(
     }
     let report = Report::of(&attempt, &output);
     if let Some(failure) = report.failure() {
-        let Output { usage, transcript, .. } = output;
-        return ended(advance, place, &attempt, Failure { usage, transcript, ..failure }, None);
+        return ended(advance, place, &attempt, of_answer(output, failure), None);
     }
     if let Some((failure, stuck)) = advance.is_blocked(&attempt, &output)? {
-        let Output { usage, transcript, .. } = output;
-        return ended(advance, place, &attempt, Failure { usage, transcript, ..failure }, Some(stuck));
+        return ended(advance, place, &attempt, of_answer(output, failure), Some(stuck));
     }
     let beside = advance.beside(&attempt, &output)?;
     let is_taken = || match (attempt.purpose, &beside) {
@@ -84,7 +82,7 @@ fn settle(
     beside: Result<Beside, Failure>,
 ) -> Result<(), RunRejection> {
     let step = &attempt.step;
-    let Output { output: answer, usage, transcript, child, .. } = output;
+    let Output { output: answer, usage, transcript, calls, child, .. } = output;
     let mut stuck = None;
     let taken = match (beside, attempt.purpose) {
         (Err(failure), _) => Err(failure.into()),
@@ -108,19 +106,20 @@ fn settle(
                 advance,
                 place,
                 &attempt,
-                Failure { usage, transcript, child, ..failure },
+                Failure { usage, transcript, child, ..failure }.with_calls(calls),
                 Some(stuck),
             );
         }
         (Err(NotTaken { failure, answered }), stuck) => {
-            let failure = Failure { usage, transcript, child, ..failure };
+            let failure = Failure { usage, transcript, child, ..failure }.with_calls(calls);
             return match (answered, advance.repair(place, &attempt, &answer, &failure)?) {
-                (Some(answered), _) => not_made(advance, place, &attempt, failure, answered),
+                (Some(answered), _) => not_made(advance, place, &attempt, failure, *answered),
                 (None, Some(repair)) => to_be_mended(advance, place, &attempt, failure, repair),
                 (None, None) => ended(advance, place, &attempt, failure, stuck),
             };
         }
     };
+    record_calls(advance, &attempt, calls);
     let transcript = transcript.map(|said| advance.draft.payload(said));
     advance.do_beside(&attempt, beside)?;
     advance.settle_budget(&attempt, Some((Outcome::Known, usage)));
@@ -221,6 +220,7 @@ fn end_failed(
     failure: &Failure,
     answered: Option<Json>,
 ) {
+    record_calls(advance, attempt, failure.calls().to_vec());
     let transcript = failure.transcript.clone().map(|said| advance.draft.payload(said));
     let answered = answered.map(|answered| advance.draft.payload(answered));
     advance.settle_budget(attempt, Some((failure.outcome, failure.usage)));
@@ -237,6 +237,21 @@ fn end_failed(
         answered,
     };
     advance.end_without_success(attempt, failed, (failure.code, &failure.message));
+}
+
+/// Records the calls of models that an attempt made, before what it came to.
+fn record_calls(advance: &mut Advance<'_, '_>, attempt: &AttemptStarted, calls: Vec<ModelCall>) {
+    let by = (attempt.purpose, &attempt.step, attempt.attempt);
+    for call in calls {
+        let called = call.recorded(by, |json| advance.draft.payload(json));
+        advance.draft.emit(called);
+    }
+}
+
+/// The failure of an attempt that has answered, with what that used up.
+fn of_answer(output: Output, failure: Failure) -> Failure {
+    let Output { usage, transcript, calls, .. } = output;
+    Failure { usage, transcript, ..failure }.with_calls(calls)
 }
 
 /// What became of the run that the attempt saw through.
@@ -284,6 +299,7 @@ fn ended(
     if is_cancelled && was_stopped && run.phase == Phase::Going {
         // It was told to stop when the run was about to end. Meanwhile it was rolled back to a step, and goes on: the step
         // is to be done after all.
+        record_calls(advance, attempt, failure.calls().to_vec());
         return lose_one(advance, place, attempt, true);
     }
     let template = advance.template(place)?;
@@ -309,7 +325,8 @@ fn ended(
             Purpose::Do => TimerId::retry(&step, attempt.attempt),
             Purpose::Compensate => TimerId::compensation_retry(&step, attempt.attempt),
         };
-        let at = advance.moment.now.after(delay);
+        // Whoever says how long to wait knows better than a policy.
+        let at = advance.moment.now.after(failure.retry_after().unwrap_or(delay));
         advance.draft.emit(RetryScheduled { purpose, step, at, timer });
         return Ok(());
     }

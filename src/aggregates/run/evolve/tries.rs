@@ -9,7 +9,9 @@ use crate::aggregates::run::queue::Queue;
 use crate::aggregates::run::tries::{StepError, Tried, Tries, Trying, Unwanted};
 use crate::aggregates::run::{Phase, RunEffect, RunEffectId, StepIndex, TimerOf};
 use crate::events::ids::{StepId, TimerId};
-use crate::events::run::{AttemptFailed, AttemptLost, AttemptStarted, Purpose, RetryScheduled};
+use crate::events::run::{
+    AttemptFailed, AttemptLost, AttemptStarted, ModelCalled, Purpose, RetryScheduled, RunEvent,
+};
 
 impl Evolution<'_> {
     pub(super) fn attempt_started(&mut self, event: &AttemptStarted) -> Result<(), Contradiction> {
@@ -63,7 +65,18 @@ impl Evolution<'_> {
         self.ready(place, event.purpose)
     }
 
-    pub(super) fn retry_scheduled(&mut self, event: &RetryScheduled) -> Result<(), Contradiction> {
+    pub(super) fn of_trying(&mut self, event: &RunEvent) -> Result<(), Contradiction> {
+        match event {
+            RunEvent::RetryScheduled(event) => self.retry_scheduled(event),
+            // It belongs to an open attempt. What it cost is counted with what that comes to.
+            RunEvent::ModelCalled(ModelCalled { step, purpose, attempt, .. }) => {
+                self.open_attempt(step, *purpose, *attempt).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn retry_scheduled(&mut self, event: &RetryScheduled) -> Result<(), Contradiction> {
         let place = self.place(&event.step)?;
         let tries = self.tries(place, event.purpose)?;
         if tries.phase.trying() != Some(&Trying::Between) {

@@ -9,7 +9,7 @@ use crate::aggregates::run::kin::{ChildSays, EndedChild, ForParent, OfChild, Wan
 use crate::aggregates::run::{Raise, RunStatus, StartRun};
 use crate::events::ids::TimerId;
 use crate::events::run::RunStarted;
-use crate::workflow::work::{AgentRequest, Child, Failure, Output};
+use crate::workflow::work::{AgentRequest, Child};
 
 /// Makes the command again that was recorded: see [`crate::kernel::Aggregate::recall`].
 pub(in crate::aggregates::run) fn recall(from: &Source<'_>) -> Result<Ask, NotRecalled> {
@@ -27,8 +27,8 @@ pub(in crate::aggregates::run) fn recall(from: &Source<'_>) -> Result<Ask, NotRe
     };
     Ok(match name {
         "start" => Ask::Start(Box::new(start(&read(from)?, from)?)),
-        "attempt_completed" => recall_completed(read(from)?, from)?,
-        "attempt_failed" => recall_failed(read(from)?, from)?,
+        "attempt_completed" => results::recall_completed(form.schema, from)?,
+        "attempt_failed" => results::recall_failed(form.schema, from)?,
         "timer_due" => Ask::Due { timer: read::<TimerId>(from)? },
         "recover" => Ask::Recover { in_flight: read(from)? },
         "interrupt" => Ask::Interrupt,
@@ -177,47 +177,6 @@ fn start(recorded: &Start, from: &Source<'_>) -> Result<StartRun, NotRecalled> {
     Ok(start)
 }
 
-fn recall_completed(recorded: Completed, from: &Source<'_>) -> Result<Ask, NotRecalled> {
-    let Completed { fence, child, answer } = recorded;
-    let child = child.map(|child| child.recall(from)).transpose()?;
-    let json = |payload: &Payload| from.blobs.json(payload);
-    if let Some(answer) = answer {
-        let Produced { step, output, artifacts, usage, requests, transcript } = answer;
-        let requests = requests.into_iter().map(|wanted| wanted.recall(from));
-        let (output, requests) = (json(&output)?, requests.collect::<Result<_, _>>()?);
-        let transcript = transcript.as_ref().map(json).transpose()?;
-        let output = Output { output, artifacts, usage, requests, transcript, child };
-        return Ok(Ask::Completed { step, fence, output });
-    }
-    let told = told(from.events).ok_or_else(|| from.broken("no event says what the attempt answered"))?;
-    let (step, output, artifacts, usage, transcript) = told;
-    let (output, artifacts) = (json(output)?, artifacts.to_vec());
-    let transcript = transcript.map(json).transpose()?;
-    let output = Output { output, artifacts, usage, requests: Vec::new(), transcript, child };
-    Ok(Ask::Completed { step: step.clone(), fence, output })
-}
-
-fn recall_failed(recorded: Failed, from: &Source<'_>) -> Result<Ask, NotRecalled> {
-    let Failed { fence, child, exit_code, class, why } = recorded;
-    let child = child.map(|child| child.recall(from)).transpose()?;
-    let (step, code, message, outcome, usage, transcript) = match why {
-        Some(Why { step, code, message, outcome, usage, transcript }) => {
-            (step, code, text(&message, from)?, outcome, usage, transcript)
-        }
-        None => {
-            let told = from.events.iter().find_map(|event| match event {
-                RunEvent::AttemptFailed(told) => Some(told.clone()),
-                _ => None,
-            });
-            let told = told.ok_or_else(|| from.broken("no event says how the attempt failed"))?;
-            (told.step, told.code, told.message, told.outcome, told.usage, told.transcript)
-        }
-    };
-    let transcript = transcript.map(|said| from.blobs.json(&said)).transpose()?;
-    let failure = Failure { code, class, message, outcome, exit_code, usage, transcript, child };
-    Ok(Ask::Failed { step, fence, failure })
-}
-
 impl Wanted {
     pub(super) fn recall(self, from: &Source<'_>) -> Result<AgentRequest, NotRecalled> {
         Ok(match self {
@@ -229,7 +188,7 @@ impl Wanted {
 }
 
 impl ChildSeen {
-    fn recall(self, from: &Source<'_>) -> Result<Child, NotRecalled> {
+    pub(super) fn recall(self, from: &Source<'_>) -> Result<Child, NotRecalled> {
         let Self { status, version, past_return, degraded } = self;
         let known = RunStatus::ALL.iter().find(|known| *known.text() == *status);
         let status = *known.ok_or_else(|| from.broken(format!("`{status}` is no status of a run")))?;

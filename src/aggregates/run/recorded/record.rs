@@ -9,7 +9,7 @@ use crate::events::codec::CodecError;
 use crate::events::decision::Form;
 use crate::events::json::Json;
 use crate::kernel::Recording;
-use crate::workflow::work::{Child, Failure, Output};
+use crate::workflow::work::Child;
 
 /// Makes the recorded form of a command: see [`crate::kernel::Aggregate::record`].
 pub(in crate::aggregates::run) fn record(
@@ -29,8 +29,10 @@ pub(in crate::aggregates::run) fn record(
         Ask::Delivered { fence, output } => messages::delivered(fence, output, to),
         Ask::NotDelivered { fence, failure } => messages::not_delivered(fence, failure, to),
         Ask::ReturnRefused { reason } => codec::to_bytes(&ReturnRefused { reason: words(&reason, to) }),
-        Ask::Completed { step, fence, output } => codec::to_bytes(&completed(step, fence, output, to)),
-        Ask::Failed { step, fence, failure } => codec::to_bytes(&failed(step, fence, failure, to)),
+        Ask::Completed { step, fence, output } => {
+            return results::completed((step, fence), output, to).map(Some);
+        }
+        Ask::Failed { step, fence, failure } => return results::failed((step, fence), failure, to).map(Some),
         Ask::Due { timer } => codec::to_bytes(&timer),
         Ask::Recover { in_flight } => codec::to_bytes(&in_flight),
         Ask::Interrupt | Ask::Go => Ok(Vec::new()),
@@ -104,58 +106,6 @@ fn of_child(OfChild { run, step, says }: OfChild, to: &mut Recording<'_, '_, Run
 
 fn reason(order: Order, to: &mut Recording<'_, '_, Run>) -> Option<Payload> {
     order.reason.map(|reason| words(&reason, to))
-}
-
-fn completed(step: StepId, fence: Fence, output: Output, to: &mut Recording<'_, '_, Run>) -> Completed {
-    let Output { output, artifacts, usage, requests, transcript, child } = output;
-    let is_told = told(to.events()).is_some_and(|(of, said, files, used, transcribed)| {
-        *of == step
-            && to.is(said, &output)
-            && *files == *artifacts
-            && used == usage
-            && is_same(transcribed, transcript.as_ref(), to)
-    });
-    let answer = (!is_told || !requests.is_empty()).then(|| Produced {
-        step,
-        output: to.payload(output),
-        artifacts,
-        usage,
-        requests: requests.into_iter().map(|request| wanted(request, to)).collect(),
-        transcript: transcript.map(|said| to.payload(said)),
-    });
-    Completed { fence, child: child.map(ChildSeen::from), answer }
-}
-
-fn is_same(payload: Option<&Payload>, json: Option<&Json>, to: &Recording<'_, '_, Run>) -> bool {
-    match (payload, json) {
-        (Some(payload), Some(json)) => to.is(payload, json),
-        (payload, json) => payload.is_none() && json.is_none(),
-    }
-}
-
-fn failed(step: StepId, fence: Fence, failure: Failure, to: &mut Recording<'_, '_, Run>) -> Failed {
-    let Failure { code, class, message, outcome, exit_code, usage, transcript, child } = failure;
-    let told = to.events().iter().find_map(|event| match event {
-        RunEvent::AttemptFailed(told) => Some(told),
-        _ => None,
-    });
-    let is_told = told.is_some_and(|told| {
-        told.step == step
-            && told.code == code
-            && told.message == message
-            && told.outcome == outcome
-            && told.usage == usage
-            && is_same(told.transcript.as_ref(), transcript.as_ref(), to)
-    });
-    let why = (!is_told).then(|| Why {
-        step,
-        code,
-        message: words(&message, to),
-        outcome,
-        usage,
-        transcript: transcript.map(|said| to.payload(said)),
-    });
-    Failed { fence, child: child.map(ChildSeen::from), exit_code, class, why }
 }
 
 fn signal(name: Arc<str>, data: Json, to: &mut Recording<'_, '_, Run>) -> Signal {

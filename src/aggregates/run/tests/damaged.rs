@@ -35,6 +35,7 @@ fn fitted(run: &Run, mut event: RunEvent) -> RunEvent {
         }
         RunEvent::AttemptFailed(failed) => failed.attempt = tries(&failed.step, failed.purpose),
         RunEvent::AttemptLost(lost) => lost.attempt = tries(&lost.step, lost.purpose),
+        RunEvent::ModelCalled(called) => called.attempt = tries(&called.step, called.purpose),
         RunEvent::AttemptAnswered(answered) => {
             answered.attempt = tries(&answered.step, answered.purpose);
         }

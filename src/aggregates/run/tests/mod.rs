@@ -15,6 +15,7 @@ mod hints;
 mod impossible;
 mod many;
 mod messages;
+mod models;
 mod needs;
 mod output;
 mod pages;

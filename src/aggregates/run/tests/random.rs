@@ -26,7 +26,7 @@ use crate::kernel::{Aggregate, Attention, Effect};
 use crate::testing::promises::budget::Purse;
 use crate::testing::promises::messages::Post;
 use crate::testing::{Dice, given};
-use crate::workflow::work::{AgentRequest, Child, Failure, Output, Stop};
+use crate::workflow::work::{AgentRequest, Child, Failure, ModelCall, Output, Stop};
 
 /// One of several. A test that fails names its seed, and the seed makes the same test again.
 fn pick<'a, T>(dice: &mut Dice, from: &'a [T]) -> &'a T {
@@ -254,7 +254,12 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
             let child = (started.agent.as_str() == "workflow").then_some(child);
             let output = Json::parse(pick::<&str>(dice, &ANSWERS)).unwrap();
             let (requests, usage) = (any_messages(dice), spend::any_usage(dice));
-            let output = Output { output, child, usage, requests, ..Output::default() };
+            let calls = if started.fence.0.is_multiple_of(4) {
+                vec![ModelCall { turn: 1, ..ModelCall::default() }]
+            } else {
+                Vec::new()
+            };
+            let output = Output { output, child, usage, requests, calls, ..Output::default() };
             play.ask(Ask::Completed { step: started.step.clone(), fence: started.fence, output });
         }
     }
@@ -382,6 +387,7 @@ fn any_failure(dice: &mut Dice) -> Failure {
     match dice.below(4) {
         0 => Failure::stopped(Stop::Cancelled),
         1 => Failure::stopped(Stop::TimedOut),
+        2 => Failure::new(Code::ModelFailed, "no").class(class).with_calls(vec![ModelCall::default()]),
         _ => Failure::new(Code::ExitUnknown, "no").class(class),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{RunReport, UsageReport, usage_report};
+use super::{RunReport, UsageReport};
 use crate::aggregates::run::{Budget, Run, RunStatus};
 use crate::events::ids::{AgentName, RunId};
 use crate::events::json::Json;
@@ -144,7 +144,9 @@ pub(super) fn budget(run: &Run) -> Option<BudgetReport> {
 
 /// What its agents have used up, each that reports something.
 pub(super) fn by_agent(run: &Run) -> Vec<AgentUsage> {
-    let report =
-        |(agent, usage): (&AgentName, &_)| AgentUsage { agent: agent.clone(), usage: usage_report(*usage) };
+    let report = |(agent, usage): (&AgentName, &_)| AgentUsage {
+        agent: agent.clone(),
+        usage: UsageReport::from(*usage),
+    };
     run.usage_by_agent().iter().map(report).collect()
 }

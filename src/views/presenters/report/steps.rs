@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{UsageReport, problem, usage_report};
+use super::{UsageReport, problem};
 use crate::aggregates::run::child::is_made_by;
 use crate::aggregates::run::task::Held;
 use crate::aggregates::run::{Graph, Node, Order, StepError, StepIndex, StepPhase};
@@ -176,7 +176,7 @@ pub(super) fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, 
         started_at: node.started_at,
         ended_at: node.ended_at,
         waiting_ms: node.ended_at.map_or(0, |_| node.waited_us / 1_000),
-        usage: usage_report(node.usage),
+        usage: node.usage.into(),
     })
 }
 

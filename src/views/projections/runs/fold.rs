@@ -5,7 +5,7 @@ use crate::aggregates::run::RunStatus;
 use crate::events::commit::Recorded;
 use crate::events::ids::RunId;
 use crate::events::limits::VIEW_ROW_BYTES_MAX;
-use crate::events::run::RunEvent;
+use crate::events::run::{RunEvent, Usage};
 use crate::kernel::projection::{Page, Projection, Rows};
 use crate::kernel::standing::Known;
 
@@ -18,7 +18,7 @@ impl Projection for RunRows {
     }
 
     fn shape(&self) -> u32 {
-        4
+        5
     }
 
     fn reads(&self, page: &Page<'_>, rows: &Rows) -> Vec<Vec<u8>> {
@@ -65,6 +65,7 @@ fn new_row(run: &RunId, events: &[&Recorded]) -> Option<RunRow> {
         version: first.version,
         tags: started.tags,
         degraded: false,
+        usage: Usage::default(),
         parent: started.parent.map(|parent| parent.run),
     })
 }
@@ -74,6 +75,11 @@ fn tell(row: &mut RunRow, events: &[&Recorded], known: Option<&Known>) {
     for event in events.iter().filter(|event| &*event.event.kind == "run_completed") {
         if let Ok(RunEvent::RunCompleted(completed)) = event.decode() {
             row.degraded = completed.degraded;
+        }
+    }
+    for event in events.iter().filter(|event| &*event.event.kind == "model_called") {
+        if let Ok(RunEvent::ModelCalled(called)) = event.decode() {
+            row.usage = row.usage.and(called.usage());
         }
     }
     if let Some(Known::At(standing)) = known {
@@ -115,6 +121,12 @@ mod tests {
             version: Version(1),
             tags: tags.iter().cloned().collect(),
             degraded: false,
+            usage: Usage {
+                calls: u64::MAX,
+                input_tokens: u64::MAX,
+                output_tokens: u64::MAX,
+                usd_nanos: u64::MAX,
+            },
             parent: None,
         };
         let tag = |name: &str, length: usize| (name.to_owned(), "\u{1}".repeat(length));

@@ -1,0 +1,84 @@
+//! What a model is told for an attempt: the system prompt of its agent, and one message with all that a program would find in
+//! its document.
+
+use serde::Serialize;
+
+use super::conversation::{Block, Message, Role};
+use crate::events::ids::AgentName;
+use crate::events::run::Undoes;
+use crate::executors::{AgentDefinition, Compensated, Task};
+use crate::workflow::handoff;
+
+/// The system prompt of an agent: the body of its file; and where its file says to whom it may hand over, how it does.
+pub(super) fn system(agent: &AgentDefinition) -> String {
+    let body = agent.system_prompt.trim();
+    let Some(others) = agent.handoffs.as_deref().filter(|others| !others.is_empty()) else {
+        return body.to_owned();
+    };
+    let names: Vec<_> = others.iter().map(AgentName::as_str).collect();
+    let how = format!(
+        "If another agent has to go on with your work, end your answer with this block and nothing after it. The agents \
+         that may are: {}.\n\n{}\nTo: NAME\nReason: why, in a sentence\nContext:\n  - Work completed: what you did\n  \
+         - Next steps: what is left",
+        names.join(", "),
+        handoff::HEADER
+    );
+    if body.is_empty() { how } else { format!("{body}\n\n{how}") }
+}
+
+/// The first message: a block of text for each thing that there is to say.
+pub(super) fn message(task: &Task) -> Message {
+    let mut blocks = Vec::new();
+    let mut say = |text: String| blocks.push(Block::Text { text });
+    if let Some(compensated) = &task.compensates {
+        say(undo(compensated));
+    }
+    let prompt = task.work.prompt.as_deref().map(str::trim).filter(|prompt| !prompt.is_empty());
+    if let Some(prompt) = prompt {
+        say(prompt.to_owned());
+    }
+    if !task.work.with.is_null() {
+        say(titled("Input", task.work.with.text()));
+    }
+    if !task.context.is_empty() {
+        say(titled("What the agents of this run share, by key", &json_of(&task.context)));
+    }
+    if !task.contexts.is_empty() {
+        say(titled("What runs share, by context and key", &json_of(&task.contexts)));
+    }
+    if !task.messages.is_empty() {
+        say(titled("Messages from other agents", &json_of(&task.messages)));
+    }
+    if blocks.is_empty() {
+        blocks.push(Block::Text { text: format!("Do your part of this work: the step `{}`.", task.step) });
+    }
+    Message { role: Role::User, content: blocks }
+}
+
+/// What is told of work that is to be undone.
+fn undo(compensated: &Compensated) -> String {
+    let known = match compensated.outcome {
+        Undoes::Completed => "It was done.",
+        Undoes::Unknown => "Nobody knows whether it was done: find out first, and cope with both.",
+    };
+    titled(
+        &format!("Undo what was done before in this step. {known} What it answered"),
+        compensated.output.text(),
+    )
+}
+
+/// What an agent is asked whose answer does not fit.
+pub(super) fn mend(why: &str) -> Message {
+    Message::asks(format!(
+        "That cannot be taken: {why}. Answer again: the whole answer, as one JSON document that fits the schema, and nothing else."
+    ))
+}
+
+fn titled(title: &str, json: &str) -> String {
+    format!("{title}:\n```json\n{json}\n```")
+}
+
+fn json_of<T: Serialize>(value: &T) -> String {
+    // Keys are texts, and no number is a fraction that JSON has no form for.
+    serde_json::to_string(value).unwrap_or_default()
+}
