@@ -67,6 +67,19 @@ fn a_run_waits_at_its_limit_and_goes_on_when_somebody_raises_it() {
 }
 
 #[test]
+fn what_is_used_is_told_as_it_is_by_now() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w.yaml", "limits: {calls: 2}\nsteps: [{id: a, for_each: [1, 2, 3], run: 'true'}]");
+    let waits = sandbox.json(4, &["run", "w.yaml"]);
+    let limit = &waits["waiting_for"][0]["limit"];
+    assert_eq!(
+        (&limit["used"], &limit["reserved"]),
+        (&json!(2), &json!(0)),
+        "both were open when it was met"
+    );
+}
+
+#[test]
 fn tokens_and_money_stop_the_next_attempt() {
     for head in ["limits: {tokens: 300}\n", "limits: {usd: 0.50}\n"] {
         let sandbox = Sandbox::new();

@@ -5,11 +5,11 @@ use super::people::{approve, edit, signal};
 use super::play::{Play, order};
 use crate::aggregates::run::snapshot::{SCHEMA, read, write};
 use crate::aggregates::run::{Ask, Run, RunStatus};
-use crate::events::ids::{AgentName, Hash};
+use crate::events::ids::{AgentName, Hash, StepId};
 use crate::events::problem::{Class, Code};
-use crate::events::run::Resolution;
+use crate::events::run::{Resolution, Usage};
 use crate::testing::given;
-use crate::workflow::work::Failure;
+use crate::workflow::work::{Failure, Output};
 
 /// A run in which most of what can happen on the way forward happens. There is never more than one timer, for maps have
 /// no order.
@@ -73,7 +73,7 @@ steps:
 }
 
 /// The hash of all snapshots of these histories, one after each event.
-const HASH: &str = "a4bf8a411ce2b1942ab1a20daa79280802bef73ffc4dd597ed60f311ee9fda50";
+const HASH: &str = "b6bb3eaa400026d32dc4f65824c4273ace9fc4d41bb8b592810bc35aa7407d0c";
 
 /// Whoever changes the shape of the state, or the rules of the fold, learns it here.
 /// A run that asks people, goes round, and grows.
@@ -138,10 +138,26 @@ fn lost() -> Play {
     play
 }
 
+/// A run whose limit is met, with an attempt that is open.
+fn spending() -> Play {
+    let file = "name: spending\nlimits: {calls: 2, tokens: 500, usd: 1}\nsteps: [{id: s, agent: a, for_each: [1, 2, 3]}]";
+    let dear = r#"{"budget":{"tokens":200,"usd_nanos":30}}"#;
+    let mut play = Play::eager_with(file, &[("a", dear)], |_| ());
+    let usage = Usage { calls: 1, input_tokens: 20, output_tokens: 30, usd_nanos: 40 };
+    let fence = play.open("s[0]").fence;
+    play.ask(Ask::Completed {
+        step: StepId::grown("s[0]"),
+        fence,
+        output: Output { usage, ..Output::default() },
+    });
+    assert!(play.state().exhausted().is_some());
+    play
+}
+
 #[test]
 fn a_snapshot_of_another_shape_has_another_schema_number() {
     let mut all = Vec::new();
-    for play in [forward(), back(), asking(), handing(), lost()] {
+    for play in [forward(), back(), asking(), handing(), lost(), spending()] {
         let mut folded = given::<Run>("run/r");
         for (event, at) in play.log.iter().zip(&play.times) {
             folded = folded.at(*at).events([event.clone()]);

@@ -109,13 +109,14 @@ impl Amounts {
 }
 
 impl LimitReport {
-    pub(super) fn of(lacks: &BudgetExhausted) -> Self {
+    /// What was lacking, with what is used and reserved by now.
+    pub(super) fn of(lacks: &BudgetExhausted, budget: &Budget) -> Self {
         let amount = |number| amount(lacks.kind, number);
         Self {
             of: "run".to_owned(),
             kind: lacks.kind,
-            used: amount(lacks.used),
-            reserved: amount(lacks.reserved),
+            used: amount(budget.used.get(lacks.kind)),
+            reserved: amount(budget.reserved.get(lacks.kind)),
             wanted: amount(lacks.wanted),
             limit: amount(lacks.limit),
         }

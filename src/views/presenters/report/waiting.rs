@@ -97,7 +97,7 @@ fn spend(run: &Run) -> Option<Waiting> {
         agent: None,
         by: None,
         lease_until: None,
-        limit: Some(LimitReport::of(what)),
+        limit: Some(LimitReport::of(what, run.budget()?)),
         approval: None,
     })
 }
