@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::play::order;
 use super::random::{begin, turn, workflow};
-use crate::aggregates::run::{Ask, Run};
+use crate::aggregates::run::{Ask, Node, Run};
 use crate::events::codec::Encoded;
 use crate::events::ids::{Fence, StepId, StreamId, Version};
 use crate::events::run::{MessageGiven, MessageHandled, Purpose, RunEvent};
@@ -69,6 +69,14 @@ fn fitted(run: &Run, mut event: RunEvent) -> RunEvent {
         RunEvent::DeliveryLost(lost) => {
             let open = run.messages().deliveries.values().next();
             open.iter().for_each(|open| (lost.fence, lost.number) = (open.fence, open.number));
+        }
+        RunEvent::ChildStirred(stirred) => {
+            let rests = |node: &Node| {
+                Some((node.id().clone(), node.child.as_ref().filter(|child| child.rests)?.run.clone()))
+            };
+            if let Some((step, child)) = run.nodes().iter().find_map(rests) {
+                (stirred.step, stirred.run) = (step, child);
+            }
         }
         RunEvent::MessageGiven(given) => fit_given(run, given),
         RunEvent::MessageHandled(handled) => {
