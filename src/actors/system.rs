@@ -1,6 +1,7 @@
-//! Starts and stops everything in order, and is what the rest of the program asks.
+//! Starts and stops everything in order, and is what the rest of the program asks. What read models know is in `known`.
 
 mod ending;
+mod known;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use super::agents::communicator::Communicator;
 use super::agents::roster::Roster;
 use super::agents::shell::AgentKind;
 use super::arbiters::Arbiters;
+use super::caches::CacheKind;
 use super::clock::Clock;
 use super::contexts::ContextKind;
 use super::hosting::Hosting;
@@ -46,6 +48,7 @@ use crate::executors::logs::Logs;
 use crate::kernel::projection::Projection;
 use crate::store::{EventStore, Head};
 use crate::views::projections::agents::{AgentRows, AgentsView};
+use crate::views::projections::cache::{CacheRows, CacheView};
 use crate::views::projections::handoffs::{HandoffRows, HandoffsView};
 use crate::views::projections::runs::{RunRows, RunsView};
 use crate::views::projections::successes::{SuccessRows, SuccessesView};
@@ -68,6 +71,8 @@ pub struct Settings {
     /// A program and its arguments that says how good a work folder is, run there when people are asked for an approval;
     /// empty means none.
     pub check: Vec<String>,
+    /// How many bytes answers may have together that are kept for steps which may take them.
+    pub cache_bytes: u64,
 }
 
 impl Default for Settings {
@@ -80,6 +85,7 @@ impl Default for Settings {
             runs: None,
             team: None,
             check: Vec::new(),
+            cache_bytes: 1024 * 1024 * 1024,
         }
     }
 }
@@ -113,6 +119,7 @@ pub struct System {
     handoffs: HandoffsView,
     successes: SuccessesView,
     tasks: TasksView,
+    cache: CacheView,
     attentions: Arc<Attentions>,
     notifiers: Mutex<Notifiers>,
     grace: Duration,
@@ -175,12 +182,14 @@ impl System {
             Box::new(HandoffRows),
             Box::new(SuccessRows),
             Box::new(TaskRows),
+            Box::new(CacheRows { bytes_max: settings.cache_bytes }),
         ];
         let projector = Arc::new(Projector::new(store, standings, rows));
-        let known = Arc::new(AgentsView::new(Arc::clone(&projector)));
+        let cache = CacheView::new(Arc::clone(&projector));
+        let known = (Arc::new(AgentsView::new(Arc::clone(&projector))), cache.clone());
         let live = Runs::new(Arc::clone(&hosting), Arc::clone(&agents), writers, Arc::clone(&logs), known);
         let kinds = kinds.with(RunKind { runs: Arc::downgrade(&live), pages }).with(AgentKind { agents });
-        let kinds = kinds.with(ContextKind).with(MindKind);
+        let kinds = kinds.with(ContextKind).with(MindKind).with(CacheKind);
         hosting.register(kinds);
         let arbiters = Mutex::new(arbiters);
         let runs = Arc::new(RunsView::new(Arc::clone(&projector)));
@@ -201,6 +210,7 @@ impl System {
             handoffs,
             successes,
             tasks,
+            cache,
             attentions,
             notifiers,
             grace: settings.grace,
@@ -405,34 +415,9 @@ impl System {
         &self.hosting.book().context().library
     }
 
-    /// How often agents handed over to each other.
-    pub fn handoffs(&self) -> &HandoffsView {
-        &self.handoffs
-    }
-
-    /// How often agents did what they were to do.
-    pub fn successes(&self) -> &SuccessesView {
-        &self.successes
-    }
-
-    /// The tasks that are open.
-    pub fn tasks(&self) -> &TasksView {
-        &self.tasks
-    }
-
     /// Tells when nothing starts any more.
     pub fn closing(&self) -> watch::Receiver<bool> {
         self.closed.subscribe()
-    }
-
-    /// The read model of runs.
-    pub fn runs(&self) -> &Arc<RunsView> {
-        &self.runs
-    }
-
-    /// The read model of what needs attention, and when.
-    pub fn attentions(&self) -> &Arc<Attentions> {
-        &self.attentions
     }
 
     /// The time, as everything here sees it.

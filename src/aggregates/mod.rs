@@ -4,8 +4,10 @@
 //! - [`agent`]: whether an agent takes work, and with which definitions it was seen
 //! - [`context`]: what streams and people share: keys with values, and locks
 //! - [`mind`]: what an agent with a memory remembers
+//! - [`cache`]: answers that steps take again, as far as people take them away
 
 pub mod agent;
+pub mod cache;
 pub mod context;
 pub mod mind;
 pub mod run;

@@ -2,6 +2,7 @@
 //! a request, then frames up to the answer or the problem, then perhaps the next request.
 
 mod agents;
+mod cache;
 mod check;
 mod contexts;
 mod control;
@@ -36,6 +37,7 @@ use crate::views::projections::handoffs::HandoffRow;
 use crate::views::projections::runs::{RunFilter, RunRow};
 use crate::views::projections::successes::SuccessRow;
 pub use agents::{AgentKnown, AgentTurned, SlotsKnown};
+pub use cache::{CacheCleared, CacheWants, KeptAnswer};
 pub use check::{REQUEST_BYTES_MAX, tags as check_tags};
 pub use contexts::{
     ContextAnswer, ContextKnown, ContextWants, ContextWritten, HolderKnown, KeyGiven, KeyKnown, KeyVersioned,
@@ -210,6 +212,9 @@ pub enum Request {
     },
     /// What somebody wants of tasks. Frames: [`Frame::Task`]. Response: [`Response::Done`], or [`Response::TaskTaken`].
     Tasks(TasksWanted),
+    /// What somebody wants of the cache of answers. Frames: [`Frame::Kept`]. Response: [`Response::Done`], or
+    /// [`Response::CacheCleared`].
+    Cache(CacheWants),
     /// The plan of a rollback that would begin now. Response: [`Response::Planned`].
     Plan {
         /// Its id, or enough of it.
@@ -278,6 +283,7 @@ impl Request {
             | Self::TurnAgent { .. } => false,
             Self::Context { wants, .. } => wants.only_looks(),
             Self::Tasks(wanted) => wanted.only_looks(),
+            Self::Cache(wants) => wants.only_looks(),
             Self::Hello
             | Self::Foresee { .. }
             | Self::Follow { .. }
@@ -322,6 +328,8 @@ pub enum Frame {
     Message(Box<MessageKnown>),
     /// A task that is open.
     Task(Box<TaskKnown>),
+    /// An answer that is kept.
+    Kept(Box<KeptAnswer>),
     /// What became of a key of a shared context.
     Key(Box<KeyWritten>),
     /// What a program says.
@@ -381,6 +389,8 @@ pub enum Response {
     AgentTurned(AgentTurned),
     /// Whether somebody has a task now, and which.
     TaskTaken(TaskTaken),
+    /// Answers were taken away.
+    CacheCleared(CacheCleared),
     /// The answer of a shared context.
     Context(ContextAnswer),
     /// The plan of a rollback.

@@ -1,5 +1,6 @@
 //! The arguments of the command line, verb by verb.
 //!
+//! - `cache`: what the verb takes by which answers that are kept are listed and taken away
 //! - `contexts`: what the verbs take that read and write shared contexts
 //! - `look`: what the verbs take that look at runs
 //! - `messages`: what the verb takes that shows messages between agents
@@ -10,6 +11,7 @@
 //! - `steer`: what the verbs take that steer a run, or answer what it asks
 //! - `tasks`: what the verb takes by which work is handed out
 
+mod cache;
 mod contexts;
 mod look;
 mod messages;
@@ -28,6 +30,7 @@ use anstream::ColorChoice;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use self::cache::{CacheArguments, CacheVerb, ClearCacheArguments};
 pub(super) use self::contexts::{ContextArguments, ContextVerb, SetContextArguments};
 pub(super) use self::look::{HistoryArguments, ListArguments, ReplayArguments, StatusArguments};
 pub(super) use self::messages::{MessagesArguments, MessagesVerb, ResendArguments};
@@ -151,6 +154,8 @@ pub(super) enum Verb {
     Messages(MessagesArguments),
     /// List, take and answer work that is handed out to people and programs outside
     Tasks(TasksArguments),
+    /// Show the answers that are kept for steps with a `cache`, and take them away
+    Cache(CacheArguments),
     /// Check workflow files; nothing runs
     Validate(ValidateArguments),
     /// Print a Markdown chain as a workflow file in YAML that does the same
@@ -209,6 +214,7 @@ impl Verb {
             },
             Self::Context(ContextArguments { verb: ContextVerb::Set(_) })
             | Self::Messages(MessagesArguments { verb: Some(_), .. })
+            | Self::Cache(CacheArguments { verb: CacheVerb::Clear(_) })
             | Self::Tasks(TasksArguments { verb: Some(_), .. }) => Reach::Acts,
             Self::Validate(_)
             | Self::Convert(_)
@@ -232,6 +238,7 @@ impl Verb {
             | Self::Context(_)
             | Self::Messages(_)
             | Self::Tasks(_)
+            | Self::Cache(_)
             | Self::Verify
             | Self::Route(_)
             | Self::Rollback(RollbackArguments { dry_run: true, .. }) => Reach::Looks,

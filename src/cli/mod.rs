@@ -18,6 +18,7 @@ mod agents;
 mod approve;
 mod arguments;
 mod ask;
+mod cache;
 mod cancel;
 mod checked;
 mod command;
@@ -380,6 +381,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Context(arguments) => context::context(scene, arguments).await,
         Verb::Messages(arguments) => messages::messages(scene, arguments).await,
         Verb::Tasks(arguments) => tasks::tasks(scene, arguments).await,
+        Verb::Cache(arguments) => cache::cache(scene, arguments).await,
         Verb::Validate(arguments) => validate::validate(scene, &arguments),
         Verb::Convert(arguments) => convert::convert(scene, &arguments),
         Verb::Schema => schema::schema(scene),

@@ -2,6 +2,7 @@
 //! `aggregates::run`. The names are a contract, and the bytes too: see [`super::codec`].
 
 mod agents;
+mod cache;
 mod children;
 mod context;
 mod control;
@@ -27,6 +28,7 @@ use super::problem::{Class, Code};
 use super::time::Timestamp;
 
 pub use agents::{AgentAwaitEnded, AgentAwaited};
+pub use cache::{AnswerKept, AnswerSource, CacheAwaited, CacheBypassed, CacheHit, CacheMissed};
 pub use children::{
     ChildBinding, ChildEnded, ChildPastReturn, ChildRested, ChildStarted, ChildStirred, GrowthLimits,
     ParentTold, ReturnAnswered, ReturnAsked, TellingBegan,
@@ -424,7 +426,7 @@ run_events! {
     ContextRead, LockRequested, LockAcquired, LockGivenBack, PreparationWithdrawn, AttemptAnswered, ContextWritten, HandoffDeclared, AnswerNoted, Escalated, RepairAsked, RequestRouted, TaskOffered, TaskTaken, TaskProgressed, TaskLapsed, MessageSent,
     MessageGiven, MessageHandled, MessageExpired, DeliveryStarted, DeliveryFailed, DeliveryLost, RunPaused, RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
-    RunFailed, RunCompensated, RunCancelled, RunStuck,
+    RunFailed, RunCompensated, RunCancelled, RunStuck, CacheBypassed, CacheAwaited, CacheHit, CacheMissed, AnswerKept,
 }
 
 impl RunEvent {
@@ -457,6 +459,7 @@ impl RunEvent {
             Self::SignalReceived(received) => [Some(&received.data), None],
             Self::ContextChanged(changed) => [Some(&changed.value), None],
             Self::ContextRead(read) => [Some(&read.value), None],
+            Self::AnswerKept(kept) => [Some(&kept.answer), None],
             Self::AttemptAnswered(answered) => return answered.blobs(),
             Self::HandoffDeclared(declared) => [Some(&declared.context), None],
             Self::RepairAsked(asked) => [Some(&asked.answered), None],

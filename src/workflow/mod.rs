@@ -16,7 +16,7 @@
 //! - [`routing`]: what a request is about, how much work it is, and which agents fit it
 //! - [`render`]: from a step to the work that an agent gets
 //! - [`uses`]: which values a step uses, as its expressions name them
-//! - [`work`]: the work that an agent gets
+//! - [`work`]: the work that an agent gets; [`cache`]: under which key its answer is kept
 //! - [`script`]: answers that were written down before
 //! - `answer`: what an agent says of its work in its answer
 //! - [`envelope`]: messages as agents send them; [`topic`]: what they are about, and who subscribes
@@ -26,6 +26,7 @@
 
 pub(crate) mod answer;
 pub mod approval;
+pub mod cache;
 pub mod chain;
 pub mod definition;
 pub mod dry_run;

@@ -1,6 +1,7 @@
 //! The engine as a library: functions as agents, a store in memory, a clock that the test holds.
 
 mod agents;
+mod cache;
 mod children;
 mod clocks;
 mod contexts;

@@ -3,6 +3,8 @@
 //! with `GOLDEN=new` once, which writes only what is not there.
 
 mod agents;
+mod cache;
+mod caches;
 mod children;
 mod commands;
 mod contexts;
@@ -54,6 +56,7 @@ fn events() -> Vec<RunEvent> {
         .chain(stuck::events())
         .chain(tasks::events())
         .chain(shared::events())
+        .chain(cache::events())
         .chain(saga())
         .chain(people::events())
         .chain(children::events())

@@ -13,6 +13,7 @@ mod agents;
 mod asking;
 mod bad_input;
 mod bindings;
+mod cache;
 mod chains;
 mod children;
 mod contexts;

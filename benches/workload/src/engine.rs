@@ -63,6 +63,7 @@ impl Engine {
             runs: None,
             team: None,
             check: Vec::new(),
+            cache_bytes: 1 << 30,
         };
         let system = System::start(Arc::new(store), roster, Arc::new(SystemClock), settings);
         Ok(Self { system })
@@ -184,6 +185,7 @@ pub(crate) fn start_of(yaml: &str) -> Result<StartRun> {
         stuck: Default::default(),
         insists: Default::default(),
         routed: None,
+        bypasses_cache: false,
         drive: true,
     })
 }

@@ -2,6 +2,7 @@
 //! minute. A line is `name metric value`; values are medians of the rounds. See `docs/performance.md`.
 
 mod baseline;
+mod cached;
 mod chains;
 mod embedded;
 mod engine;
@@ -201,6 +202,9 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
     if arguments.wants("tasks") {
         tasks::next(figures, dir, sizes.tasks).await?;
         tasks::workers(figures, dir, sizes.tasks).await?;
+    }
+    if arguments.wants("cached") {
+        cached::steps(figures, dir, sizes.steps).await?;
     }
     if arguments.wants("group256") {
         figures.add("group256", "records_per_s", grouped_per_s(dir, 256, sizes.records)?);

@@ -197,6 +197,9 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun, moment: &Moment<'_>) -> Res
         let query = draft.payload(query(&asked.input));
         draft.emit(RequestRouted::of(query, routed.clone()));
     }
+    if asked.bypasses_cache {
+        draft.emit(CacheBypassed {});
+    }
     for step in asked.definition.graph() {
         draft.emit(StepAdded {
             needs: step.needs.clone(),

@@ -10,10 +10,11 @@ use crate::actors::system::no_such_version;
 use crate::aggregates::run::Run;
 use crate::api::protocol::{Frame, HistoryLine, Response, Shown, State, WhichEvents};
 use crate::events::agent::AgentEvent;
+use crate::events::cache::CacheEvent;
 use crate::events::commit::Recorded;
 use crate::events::context::ContextEvent;
 use crate::events::ids::{
-    AGENT_KIND, AgentName, CONTEXT_KIND, MIND_KIND, RUN_KIND, RunId, StepId, StreamId, Version,
+    AGENT_KIND, AgentName, CACHE_KIND, CONTEXT_KIND, MIND_KIND, RUN_KIND, RunId, StepId, StreamId, Version,
 };
 use crate::events::mind::MindEvent;
 use crate::events::problem::{Code, Problem, Remedy, nearest};
@@ -73,6 +74,7 @@ impl Facade {
             AGENT_KIND => AgentEvent::TABLE,
             CONTEXT_KIND => ContextEvent::TABLE,
             MIND_KIND => MindEvent::TABLE,
+            CACHE_KIND => CacheEvent::TABLE,
             // Its types are known to the program that has such streams.
             _ => &[],
         };

@@ -4,9 +4,12 @@
 //! - [`runs`]: the list of runs
 //! - [`handoffs`]: how often agents handed over to each other
 //! - [`successes`]: how often agents did what they were to do
+//! - [`tasks`]: what is handed out
+//! - [`cache`]: answers that are kept
 //! - [`agents`]: what is known of agents, and which runs wait for them
 
 pub mod agents;
+pub mod cache;
 pub mod handoffs;
 pub mod runs;
 pub mod successes;

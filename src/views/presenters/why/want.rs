@@ -46,6 +46,8 @@ pub(super) enum Want {
     Read(StepId, ContextName, ContextKey),
     /// A step began to wait for a lock.
     Locked(StepId),
+    /// A step took an earlier answer.
+    Taken(StepId),
     /// A step handed its work over.
     HandedOver(StepId),
     /// It was decided who does what somebody asked for.
@@ -129,6 +131,7 @@ impl Want {
             Self::Written(_) => kind == "context_changed",
             Self::Read(..) => kind == "context_read",
             Self::Locked(_) => kind == "lock_requested",
+            Self::Taken(_) => kind == "cache_hit",
             Self::HandedOver(_) => kind == "handoff_declared",
             Self::Escalated(_) => kind == "escalated",
             Self::Handled(..) => matches!(kind, "message_handled" | "attempt_started"),
@@ -158,6 +161,7 @@ impl Want {
             | Self::Handled(step, ..)
             | Self::FellBack(step)
             | Self::HandedOver(step)
+            | Self::Taken(step)
             | Self::Escalated(step)
             | Self::Awaited(step)
             | Self::Read(step, ..)
@@ -208,6 +212,7 @@ impl Want {
                 matches!(event, RunEvent::ContextRead(read) if (&read.step, &read.context, &read.key) == (step, context, key))
             }
             Self::Locked(step) => matches!(event, RunEvent::LockRequested(lock) if lock.step == *step),
+            Self::Taken(step) => matches!(event, RunEvent::CacheHit(hit) if hit.step == *step),
             Self::HandedOver(step) => matches!(event, RunEvent::HandoffDeclared(told) if told.step == *step),
             Self::Escalated(step) => matches!(event, RunEvent::Escalated(asked) if asked.step == *step),
             Self::Stopped(step) => stops(event, step),
