@@ -115,7 +115,7 @@ fn what_is_cleared_does_not_come_back_when_all_is_folded_anew() {
     assert!(is_cached(&sandbox, &[]));
     assert_eq!(sandbox.json(0, &["cache", "clear"])["cleared"], 2);
     assert_eq!(sandbox.json(0, &["cache", "clear"])["cleared"], 0);
-    assert_eq!(kept(&sandbox), [json!(0); 0]);
+    assert!(kept(&sandbox).is_empty());
     assert!(!is_cached(&sandbox, &[]));
     let cleared = sandbox.reenact(&["history", "cache/answers", "--json"]);
     assert_eq!(cleared.json_lines().len(), 3, "{cleared}");
