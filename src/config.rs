@@ -79,6 +79,8 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// The section `[actors]` of the configuration.
     pub actors: Actors,
+    /// The section `[cache]` of the configuration.
+    pub cache: Cache,
     /// The section `[log]` of the configuration.
     pub log: Log,
     /// The sections `[[notify]]`, one for each notice.
@@ -257,6 +259,13 @@ pub struct Actors {
     pub arbiters: usize,
     /// How long a run stays in memory after its last event.
     pub passivate_after: Duration,
+}
+
+/// The answers that are kept for steps which may take them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cache {
+    /// How many bytes they may have together.
+    pub max_bytes: u64,
 }
 
 /// The places from which the configuration is read.

@@ -4,7 +4,7 @@
 //! - [`runs`]: what performs the effects of runs, and what may be wanted of them
 //! - [`agents`]: who makes attempts
 //! - [`contexts`]: what streams and people share; [`minds`]: what agents with a memory remember;
-//!   [`conversations`]: what was said, and how it is kept within a window
+//!   [`conversations`]: what was said, and how it is kept within a window; [`caches`]: answers that are taken away
 //! - [`pages`]: files for people in a run's folder
 //! - [`notify`]: tells others of events; [`subscribe`]: and programs that use the crate
 //! - [`arbiters`]: the threads on which actors live
@@ -13,6 +13,7 @@
 
 pub mod agents;
 pub mod arbiters;
+pub mod caches;
 pub mod clock;
 pub mod contexts;
 pub mod conversations;

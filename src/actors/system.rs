@@ -1,4 +1,4 @@
-//! Starts and stops everything in order, and is what the rest of the program asks.
+//! Starts and stops everything in order, and is what the rest of the program asks. What read models know is in `known`.
 
 mod ending;
 mod known;
@@ -17,6 +17,7 @@ use super::agents::communicator::Communicator;
 use super::agents::roster::Roster;
 use super::agents::shell::AgentKind;
 use super::arbiters::Arbiters;
+use super::caches::CacheKind;
 use super::clock::Clock;
 use super::contexts::ContextKind;
 use super::conversations::ConversationKind;
@@ -49,6 +50,7 @@ use crate::executors::logs::Logs;
 use crate::kernel::projection::Projection;
 use crate::store::{EventStore, Head};
 use crate::views::projections::agents::{AgentRows, AgentsView};
+use crate::views::projections::cache::{CacheRows, CacheView};
 use crate::views::projections::conversations::{ConversationRows, ConversationsView};
 use crate::views::projections::handoffs::{HandoffRows, HandoffsView};
 use crate::views::projections::runs::{RunRows, RunsView};
@@ -74,6 +76,8 @@ pub struct Settings {
     /// A program and its arguments that says how good a work folder is, run there when people are asked for an approval;
     /// empty means none.
     pub check: Vec<String>,
+    /// How many bytes answers may have together that are kept for steps which may take them.
+    pub cache_bytes: u64,
 }
 
 impl Default for Settings {
@@ -87,6 +91,7 @@ impl Default for Settings {
             runs: None,
             team: None,
             check: Vec::new(),
+            cache_bytes: 1024 * 1024 * 1024,
         }
     }
 }
@@ -122,6 +127,7 @@ pub struct System {
     tasks: TasksView,
     conversations: ConversationsView,
     window: Window,
+    cache: CacheView,
     attentions: Arc<Attentions>,
     notifiers: Mutex<Notifiers>,
     grace: Duration,
@@ -185,12 +191,14 @@ impl System {
             Box::new(SuccessRows),
             Box::new(TaskRows),
             Box::new(ConversationRows),
+            Box::new(CacheRows { bytes_max: settings.cache_bytes }),
         ];
         let projector = Arc::new(Projector::new(store, standings, rows));
-        let known = Arc::new(AgentsView::new(Arc::clone(&projector)));
+        let cache = CacheView::new(Arc::clone(&projector));
+        let known = (Arc::new(AgentsView::new(Arc::clone(&projector))), cache.clone());
         let live = Runs::new(Arc::clone(&hosting), Arc::clone(&agents), writers, Arc::clone(&logs), known);
         let kinds = kinds.with(RunKind { runs: Arc::downgrade(&live), pages }).with(AgentKind { agents });
-        let kinds = kinds.with(ContextKind).with(MindKind).with(ConversationKind);
+        let kinds = kinds.with(ContextKind).with(MindKind).with(ConversationKind).with(CacheKind);
         hosting.register(kinds);
         let arbiters = Mutex::new(arbiters);
         let runs = Arc::new(RunsView::new(Arc::clone(&projector)));
@@ -213,6 +221,7 @@ impl System {
             tasks,
             conversations,
             window: settings.window,
+            cache,
             attentions,
             notifiers,
             grace: settings.grace,

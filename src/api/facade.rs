@@ -13,6 +13,7 @@
 //!   say something else by now
 //! - `history`: what happened, and a run as it was; `past`: one version after another; `graph`: its picture
 //! - `outcome`: what comes of runs
+//! - `cache`: answers that are kept, and taking them away
 //! - `tasks`: what is handed out, and who takes it
 //! - `tell`: what of a run is done in a lesser way
 //! - `transcript`: what was said during an attempt; `logs`: what programs say while they say it
@@ -21,6 +22,7 @@
 
 mod agents;
 mod begin;
+mod cache;
 mod changed;
 mod contexts;
 mod control;
@@ -212,6 +214,7 @@ impl Facade {
             Request::Conversations => self.conversations().await,
             Request::Messages { run, which } => self.messages(run.as_deref(), &which, frames).await,
             Request::Tasks(wanted) => self.tasks(wanted, frames).await,
+            Request::Cache(wants) => self.cache(wants, frames).await,
             Request::Plan { run, to } => self.plan(&run, to.as_deref()).await.map(Response::Planned),
             Request::StateAt { run, at } => {
                 self.state_at(&run, at).await.map(|state| Response::State(Box::new(state)))

@@ -380,6 +380,7 @@ impl House {
             runs: data.map(wording::pages),
             team: self.config.team.path.clone().filter(|_| data.is_some()),
             check: self.config.approvals.check.clone(),
+            cache_bytes: self.config.cache.max_bytes,
         };
         let roster = Roster { executors, shell, function_slots: FUNCTION_SLOTS };
         System::start(store, roster, Arc::new(SystemClock), settings)

@@ -2,6 +2,7 @@
 //! a request, then frames up to the answer or the problem, then perhaps the next request.
 
 mod agents;
+mod cache;
 mod check;
 mod contexts;
 mod control;
@@ -38,6 +39,7 @@ use crate::views::projections::handoffs::HandoffRow;
 use crate::views::projections::runs::{RunFilter, RunRow};
 use crate::views::projections::successes::SuccessRow;
 pub use agents::{AgentKnown, AgentTurned, SlotsKnown};
+pub use cache::{CacheCleared, CacheWants, KeptAnswer};
 pub use check::{REQUEST_BYTES_MAX, tags as check_tags};
 pub use contexts::{
     ContextAnswer, ContextKnown, ContextWants, ContextWritten, HolderKnown, KeyGiven, KeyKnown, KeyVersioned,
@@ -225,6 +227,9 @@ pub enum Request {
     },
     /// What somebody wants of tasks. Frames: [`Frame::Task`]. Response: [`Response::Done`], or [`Response::TaskTaken`].
     Tasks(TasksWanted),
+    /// What somebody wants of the cache of answers. Frames: [`Frame::Kept`]. Response: [`Response::Done`], or
+    /// [`Response::CacheCleared`].
+    Cache(CacheWants),
     /// The plan of a rollback that would begin now. Response: [`Response::Planned`].
     Plan {
         /// Its id, or enough of it.
@@ -294,6 +299,7 @@ impl Request {
             Self::Context { wants, .. } => wants.only_looks(),
             Self::Conversation { wants, .. } => wants.only_looks(),
             Self::Tasks(wanted) => wanted.only_looks(),
+            Self::Cache(wants) => wants.only_looks(),
             Self::Hello
             | Self::Foresee { .. }
             | Self::Follow { .. }
@@ -339,6 +345,8 @@ pub enum Frame {
     Message(Box<MessageKnown>),
     /// A task that is open.
     Task(Box<TaskKnown>),
+    /// An answer that is kept.
+    Kept(Box<KeptAnswer>),
     /// What became of a key of a shared context.
     Key(Box<KeyWritten>),
     /// A turn of a conversation.
@@ -400,6 +408,8 @@ pub enum Response {
     AgentTurned(AgentTurned),
     /// Whether somebody has a task now, and which.
     TaskTaken(TaskTaken),
+    /// Answers were taken away.
+    CacheCleared(CacheCleared),
     /// The answer of a shared context.
     Context(ContextAnswer),
     /// The answer of a conversation.

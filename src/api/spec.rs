@@ -68,6 +68,9 @@ pub struct RunSpec {
     /// what is done says the workflow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub routed: Option<Routed>,
+    /// Whether none of its steps takes an earlier answer, so that all are given anew.
+    #[serde(default)]
+    pub no_cache: bool,
 }
 
 /// A workflow, from the name of a file to all that a run begins with.
@@ -140,6 +143,7 @@ impl RunSpec {
             environment: None,
             agents: Vec::new(),
             routed: None,
+            no_cache: false,
         }
     }
 
@@ -233,6 +237,13 @@ impl RunSpec {
     #[must_use]
     pub fn until(mut self, step_or_phase: &str) -> Self {
         self.until = Some(step_or_phase.into());
+        self
+    }
+
+    /// The same, in which no step takes an earlier answer: all are given anew, and kept for other runs.
+    #[must_use]
+    pub fn no_cache(mut self) -> Self {
+        self.no_cache = true;
         self
     }
 

@@ -119,6 +119,7 @@ impl Call {
             Late::UntilEnded => "leave --until out: it has ended".to_owned(),
             Late::Duration => "leave --timeout out: a run keeps the limit that it began with".to_owned(),
             Late::Parallel => "leave --parallel out: a run keeps the limit that it began with".to_owned(),
+            Late::Cache => "leave --no-cache out: a run keeps what it began with".to_owned(),
             Late::OnlyRecorded => format!(
                 "leave --detach out to see it through, or look at it with {}",
                 command(&["status", run])

@@ -1,6 +1,7 @@
 //! The arguments of the command line, verb by verb.
 //!
 //! - `budget`: what the verb takes that shows and raises what runs may spend
+//! - `cache`: what the verb takes by which answers that are kept are listed and taken away
 //! - `contexts`: what the verbs take that read and write shared contexts; `conversations`: the same of conversations
 //! - `look`: what the verbs take that look at runs
 //! - `messages`: what the verb takes that shows messages between agents
@@ -12,6 +13,7 @@
 //! - `tasks`: what the verb takes by which work is handed out
 
 mod budget;
+mod cache;
 mod contexts;
 mod conversations;
 mod look;
@@ -32,6 +34,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use self::budget::{BudgetArguments, BudgetVerb, RaiseBudgetArguments, RaisedArguments};
+pub(super) use self::cache::{CacheArguments, CacheVerb, ClearCacheArguments};
 pub(super) use self::contexts::{ContextArguments, ContextVerb, SetContextArguments};
 pub(super) use self::conversations::{
     AddTurnArguments, ConversationArguments, ConversationVerb, PinTurnArguments, SearchTurnsArguments,
@@ -165,6 +168,8 @@ pub(super) enum Verb {
     Messages(MessagesArguments),
     /// List, take and answer work that is handed out to people and programs outside
     Tasks(TasksArguments),
+    /// Show the answers that are kept for steps with a `cache`, and take them away
+    Cache(CacheArguments),
     /// Check workflow files; nothing runs
     Validate(ValidateArguments),
     /// Print a Markdown chain as a workflow file in YAML that does the same
@@ -227,6 +232,7 @@ impl Verb {
                 verb: ConversationVerb::Add(_) | ConversationVerb::Pin(_) | ConversationVerb::Unpin(_),
             })
             | Self::Messages(MessagesArguments { verb: Some(_), .. })
+            | Self::Cache(CacheArguments { verb: CacheVerb::Clear(_) })
             | Self::Tasks(TasksArguments { verb: Some(_), .. }) => Reach::Acts,
             Self::Validate(_)
             | Self::Convert(_)
@@ -252,6 +258,7 @@ impl Verb {
             | Self::Conversation(_)
             | Self::Messages(_)
             | Self::Tasks(_)
+            | Self::Cache(_)
             | Self::Verify
             | Self::Route(_)
             | Self::Rollback(RollbackArguments { dry_run: true, .. }) => Reach::Looks,

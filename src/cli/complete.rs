@@ -106,7 +106,7 @@ fn with_value(verb: &str, argument: Arg) -> Arg {
             // What is built in cannot be asked.
             plain(typed.agents().into_iter().filter(|agent| agent != SHELL_AGENT).collect())
         }),
-        ("agents", "name") | ("messages" | "tasks" | "next", "agent") => {
+        ("agents", "name") | ("messages" | "tasks" | "next" | "clear", "agent") => {
             candidates(argument, |typed| plain(typed.agents()))
         }
         ("run" | "validate" | "convert", "file" | "files") => {

@@ -226,6 +226,17 @@ const EXAMPLES: &[Examples] = &[
             ("reenact tasks next --agent reviewer --lease 2h --wait 1s --json", "wait for it, for a program"),
         ],
     ),
+    (
+        &["cache", "list"],
+        &[("reenact cache list --json", "the answers that are kept, and how often each was taken")],
+    ),
+    (
+        &["cache", "clear"],
+        &[
+            ("reenact cache clear --agent shell", "have the steps with `run` done anew"),
+            ("reenact cache clear --by ada", "take no answer any more that was kept until now"),
+        ],
+    ),
     (&["validate"], &[("reenact validate trip.yaml", "what is wrong with it, with line and column")]),
     (
         &["convert"],

@@ -19,6 +19,7 @@ mod approve;
 mod arguments;
 mod ask;
 mod budget;
+mod cache;
 mod cancel;
 mod checked;
 mod command;
@@ -384,6 +385,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Conversation(arguments) => conversation::conversation(scene, arguments).await,
         Verb::Messages(arguments) => messages::messages(scene, arguments).await,
         Verb::Tasks(arguments) => tasks::tasks(scene, arguments).await,
+        Verb::Cache(arguments) => cache::cache(scene, arguments).await,
         Verb::Validate(arguments) => validate::validate(scene, &arguments),
         Verb::Convert(arguments) => convert::convert(scene, &arguments),
         Verb::Schema => schema::schema(scene),

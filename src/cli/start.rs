@@ -34,6 +34,7 @@ pub(super) fn of_file(run: RunId, file: &Path, arguments: &RunArguments) -> RunS
         parallel: arguments.parallel,
         timeout: arguments.timeout,
         until: arguments.until.as_deref().map(Into::into),
+        no_cache: arguments.no_cache,
         ..RunSpec::file(file)
     }
 }

@@ -12,7 +12,6 @@ const VERBS_NOT_BUILT: &[&str] = &[
     "bisect",
     "budget",
     "bundle",
-    "cache",
     "compact",
     "context",
     "convert",
@@ -36,7 +35,7 @@ const VERBS_NOT_BUILT: &[&str] = &[
 ];
 
 /// Options that later versions have.
-const OPTIONS_NOT_BUILT: &[&str] = &["--no-cache", "--repair"];
+const OPTIONS_NOT_BUILT: &[&str] = &["--repair"];
 
 /// What is wrong with a command line.
 pub(super) fn problem(error: &clap::Error) -> Problem {

@@ -116,6 +116,9 @@ const KEYS: &[Key] = &[
     ("actors.passivate_after", |config, value| {
         length(value).map(|length| config.actors.passivate_after = length)
     }),
+    ("cache.max_bytes", |config, value| {
+        bytes(value, 0..=1024 * KIB * KIB * KIB).map(|bytes| config.cache.max_bytes = bytes)
+    }),
     ("notify", |config, value| notices(value).map(|notices| config.notify = notices)),
     ("log.level", |config, value| log::levels(value).map(|levels| config.log.level = levels)),
     ("log.format", |config, value| log::format(value).map(|format| config.log.format = format)),

@@ -13,6 +13,7 @@ use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use serde::{Deserialize, Serialize};
 
 use super::agent::*;
+use super::cache::*;
 use super::context::*;
 use super::conversation::*;
 use super::mind::*;
@@ -224,6 +225,11 @@ event_table! {
         RunCompensated "run_compensated" 1;
         RunCancelled "run_cancelled" 1;
         RunStuck "run_stuck" 1;
+        CacheBypassed "cache_bypassed" 1;
+        CacheAwaited "cache_awaited" 1;
+        CacheHit "cache_hit" 1;
+        CacheMissed "cache_missed" 1;
+        AnswerKept "answer_kept" 1;
     }
 }
 
@@ -237,6 +243,12 @@ event_table! {
         LockExpired "lock_expired" 1;
         LockWaitEnded "lock_wait_ended" 1;
         LockWaitEndTold "lock_wait_end_told" 1;
+    }
+}
+
+event_table! {
+    CacheEvent {
+        CacheCleared "cache_cleared" 1;
     }
 }
 

@@ -331,7 +331,7 @@ mod timer;
 
 pub use conversation::{CONVERSATION_KIND, ConversationName, TurnNumber};
 pub use message::{MessageId, MessageNumber};
-pub use shared::{CONTEXT_KIND, ContextKey, ContextName, KeyVersion, LockFence, LockName};
+pub use shared::{CACHE_KIND, CONTEXT_KIND, ContextKey, ContextName, KeyVersion, LockFence, LockName};
 pub use task::TaskId;
 
 /// Tells a command from all others, however often it is sent. The sender makes one id for each thing that it

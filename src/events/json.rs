@@ -206,6 +206,14 @@ impl Payload {
             Self::Blob(reference) => Some(*reference),
         }
     }
+
+    /// The length of its JSON, in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        match self {
+            Self::Inline(json) => json.text().len() as u64,
+            Self::Blob(reference) => reference.size_bytes,
+        }
+    }
 }
 
 impl Default for Payload {

@@ -6,7 +6,8 @@
 //! - [`text`]: texts from outside, and what they may do where they are shown
 //! - [`problem`]: classes and stable codes of what can go wrong
 //! - [`run`]: the events of a run; [`agent`]: of an agent; [`context`]: of a shared context; [`mind`]: of an
-//!   agent with a memory; [`conversation`]: of a conversation
+//!   agent with a memory; [`conversation`]: of a conversation;
+//!   [`cache`]: of the cache of answers
 //! - [`commit`]: what is stored together, chained by hashes
 //! - [`decision`]: what each decision in a commit was made on
 //! - [`codec`]: bytes of all of that, by type and schema
@@ -15,6 +16,7 @@
 //! - [`limits`]: how long what is stored may be
 
 pub mod agent;
+pub mod cache;
 pub mod codec;
 pub mod commit;
 pub mod context;

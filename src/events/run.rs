@@ -3,6 +3,7 @@
 
 mod agents;
 mod budget;
+mod cache;
 mod children;
 mod context;
 mod control;
@@ -33,6 +34,7 @@ pub use budget::{
     BudgetExhausted, BudgetRaised, BudgetReserved, BudgetSet, BudgetSettled, OnLimit, Spend, SpendKind,
     SpendLimits,
 };
+pub use cache::{AnswerKept, AnswerSource, CacheAwaited, CacheBypassed, CacheHit, CacheMissed};
 pub use children::{
     ChildBinding, ChildEnded, ChildPastReturn, ChildRested, ChildStarted, ChildStirred, GrowthLimits,
     ParentTold, ReturnAnswered, ReturnAsked, TellingBegan,
@@ -431,7 +433,7 @@ run_events! {
     ContextRead, LockRequested, LockAcquired, LockGivenBack, PreparationWithdrawn, AttemptAnswered, ContextWritten, HandoffDeclared, AnswerNoted, Escalated, RepairAsked, RequestRouted, BudgetSet, BudgetReserved, BudgetSettled, BudgetExhausted, BudgetRaised, TaskOffered, TaskTaken, TaskProgressed, TaskLapsed, MessageSent, ModelCalled,
     MessageGiven, MessageHandled, MessageExpired, DeliveryStarted, DeliveryFailed, DeliveryLost, RunPaused, RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
-    RunFailed, RunCompensated, RunCancelled, RunStuck,
+    RunFailed, RunCompensated, RunCancelled, RunStuck, CacheBypassed, CacheAwaited, CacheHit, CacheMissed, AnswerKept,
 }
 
 impl RunEvent {
@@ -464,6 +466,7 @@ impl RunEvent {
             Self::SignalReceived(received) => [Some(&received.data), None],
             Self::ContextChanged(changed) => [Some(&changed.value), None],
             Self::ContextRead(read) => [Some(&read.value), None],
+            Self::AnswerKept(kept) => [Some(&kept.answer), None],
             Self::AttemptAnswered(answered) => return answered.blobs(),
             Self::ModelCalled(called) => return called.blobs(),
             Self::HandoffDeclared(declared) => [Some(&declared.context), None],

@@ -1,5 +1,6 @@
 //! A workflow as its file defines it, checked and with every default filled in.
 
+mod cache;
 mod micros;
 mod names;
 mod policy;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use cache::CacheRules;
 pub use policy::{
     Approval, Compensate, Criticality, Fallback, OnError, Repeat, Retry, RetryPolicy, StepOutput,
 };
@@ -187,6 +189,9 @@ pub struct Step {
     /// The locks that it holds for each attempt, in the order in which it gets them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub locks: Vec<StepLock>,
+    /// Lets it take an earlier answer in place of an attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheRules>,
     /// Whether, once it has started, nothing of the run may be undone any more.
     #[serde(default, skip_serializing_if = "is_default")]
     pub irreversible: bool,

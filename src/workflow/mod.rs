@@ -17,7 +17,7 @@
 //! - [`conversation`]: what of a conversation matters, in how many words
 //! - [`render`]: from a step to the work that an agent gets
 //! - [`uses`]: which values a step uses, as its expressions name them
-//! - [`work`]: the work that an agent gets; [`estimate`]: what that may cost
+//! - [`work`]: the work that an agent gets; [`estimate`]: what that may cost; [`cache`]: under which key its answer is kept
 //! - [`script`]: answers that were written down before
 //! - `answer`: what an agent says of its work in its answer
 //! - [`envelope`]: messages as agents send them; [`topic`]: what they are about, and who subscribes
@@ -27,6 +27,7 @@
 
 pub(crate) mod answer;
 pub mod approval;
+pub mod cache;
 pub mod chain;
 pub mod conversation;
 pub mod definition;

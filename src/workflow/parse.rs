@@ -20,6 +20,7 @@ use crate::events::problem::{Code, Problem, SourceLocation};
 use crate::events::run::{OnLimit, SpendLimits};
 use crate::events::text::{is_control, printable};
 
+mod cache;
 mod data;
 mod defaults;
 mod diagnostics;
@@ -270,9 +271,10 @@ const LIMITS: Keys = Keys {
     ..Keys::of("`limits`")
 };
 /// Keys of steps and of their compensations that later versions may have.
-const STEP_NOT_BUILT: &[&str] = &["artifacts", "cache", "files", "merge", "priority", "worktree"];
+const STEP_NOT_BUILT: &[&str] = &["artifacts", "files", "merge", "priority", "worktree"];
 /// Keys of steps, which have no place in a workflow or in its `defaults`.
 const OF_ONE_STEP: &[(&str, &str)] = &[
+    ("cache", ONE_STEP),
     ("compensate", ONE_STEP),
     ("irreversible", ONE_STEP),
     ("at_most_once", ONE_STEP),

@@ -1,5 +1,8 @@
 //! Renders a step into the work that an agent gets.
 
+use std::sync::Arc;
+
+use super::cache;
 use super::definition::{Does, Items, Step, StepOutput};
 use super::expression::view::LazyView;
 use super::json_text::Level;
@@ -89,7 +92,8 @@ impl Step {
             Does::Workflow { with, .. } => [with.as_ref(), None],
             Does::Sleep(_) | Does::WaitFor(_) | Does::AskOfPhase => [None, None],
         };
-        does.into_iter().flatten().chain(self.env.values()).chain(&self.cwd)
+        let files = self.cache.as_ref().and_then(|cache| cache.files.as_ref());
+        does.into_iter().flatten().chain(self.env.values()).chain(&self.cwd).chain(files)
     }
 
     fn rendered(&self, does: &Does, scope: &Scope) -> Result<Work, RenderError> {
@@ -114,6 +118,19 @@ impl Step {
             Does::Sleep(_) | Does::WaitFor(_) | Does::AskOfPhase => {}
         }
         Ok(work)
+    }
+
+    /// The globs of the files that its answer hangs on, if it may take an earlier one.
+    ///
+    /// # Errors
+    /// When an expression has no value, or a text is no glob of files in the work folder: see [`RenderError`].
+    pub fn cached_files(&self, scope: &Scope) -> Result<Vec<Arc<str>>, RenderError> {
+        let Some(files) = self.cache.as_ref().and_then(|cache| cache.files.as_ref()) else {
+            return Ok(Vec::new());
+        };
+        let globs = files.render_texts(&LazyView::new(scope))?;
+        globs.iter().try_for_each(|glob| cache::check_glob(glob).map_err(RenderError::Failed))?;
+        Ok(globs.into_iter().map(Arc::from).collect())
     }
 
     /// The items of its fan-out; empty if it has no `for_each`.

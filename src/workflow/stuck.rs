@@ -144,6 +144,7 @@ impl StuckWork {
             nothing_to_undo: true,
             fallback: None,
             plan: None,
+            cache: None,
             criticality: None,
             approval: None,
             output: None,

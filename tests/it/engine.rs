@@ -2,6 +2,7 @@
 
 mod agents;
 mod budget;
+mod cache;
 mod children;
 mod clocks;
 mod contexts;

@@ -4,6 +4,8 @@
 
 mod agents;
 mod budget;
+mod cache;
+mod caches;
 mod children;
 mod commands;
 mod contexts;
@@ -58,6 +60,7 @@ fn events() -> Vec<RunEvent> {
         .chain(tasks::events())
         .chain(budget::events())
         .chain(shared::events())
+        .chain(cache::events())
         .chain(saga())
         .chain(people::events())
         .chain(children::events())

@@ -14,6 +14,7 @@ mod asking;
 mod bad_input;
 mod bindings;
 mod budgets;
+mod cache;
 mod chains;
 mod children;
 mod contexts;

@@ -103,6 +103,10 @@ const OF_BUDGETS: [&str; 5] =
 /// `run::tests::random` meets it, and `run::tests::sharing` says what follows.
 const OF_PAUSES: [&str; 1] = ["preparation_withdrawn"];
 
+/// What only happens where steps may take earlier answers: here none may. `engine::cache` ends the process with each commit of such a run,
+/// and `run::tests::random` answers it at random.
+const OF_CACHES: [&str; 5] = ["cache_bypassed", "cache_awaited", "cache_hit", "cache_missed", "answer_kept"];
+
 /// What was seen.
 #[derive(Debug, Default)]
 struct Seen {
@@ -126,6 +130,7 @@ impl Seen {
         let known: BTreeSet<&str> = RunEvent::TABLE.iter().map(|(kind, _)| *kind).collect();
         let elsewhere = [
             &OF_FAMILIES[..],
+            &OF_CACHES[..],
             &OF_PAUSED_AGENTS,
             &OF_STUCK_AGENTS,
             &OF_PLANNERS,

@@ -27,7 +27,7 @@ fn a_mistake_in_a_command_line_has_a_code_and_a_hint() {
         (&["run"][..], "RE-1001", "<FILE> is missing", "reenact run"),
         (&["status"][..], "RE-1003", "there are no runs yet", "reenact list"),
         (&["run", "w.yaml", "--detahc"][..], "RE-1001", "'--detahc'", "did you mean `--detach`?"),
-        (&["run", "w.yaml", "--no-cache"][..], "RE-1007", "`--no-cache` is not supported", "reenact --help"),
+        (&["verify", "--repair"][..], "RE-1007", "`--repair` is not supported", "reenact --help"),
         (&["run", "w.yaml", "--timeout=1"][..], "RE-1001", "'--timeout <D>'", "reenact VERB --help"),
         (&["run", "w.yaml", "--parallel", "0"][..], "RE-1001", "'--parallel <N>'", "reenact VERB --help"),
         (&["resume", "--all", "--until", "x"][..], "RE-1001", "--until is about one run", "name the run"),

@@ -185,6 +185,7 @@ pub(crate) fn start_of(yaml: &str) -> Result<StartRun> {
         stuck: Default::default(),
         insists: Default::default(),
         routed: None,
+        bypasses_cache: false,
         drive: true,
     })
 }

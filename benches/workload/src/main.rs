@@ -2,6 +2,7 @@
 //! minute. A line is `name metric value`; values are medians of the rounds. See `docs/performance.md`.
 
 mod baseline;
+mod cached;
 mod chains;
 mod conversation;
 mod embedded;
@@ -210,6 +211,9 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
         tasks::next(figures, dir, sizes.tasks).await?;
         tasks::next_by_process(figures, &beside()?.join("reenact"), dir, sizes.tasks).await?;
         tasks::workers(figures, dir, sizes.tasks).await?;
+    }
+    if arguments.wants("cached") {
+        cached::steps(figures, dir, sizes.steps).await?;
     }
     if arguments.wants("group256") {
         figures.add("group256", "records_per_s", grouped_per_s(dir, 256, sizes.records)?);

@@ -3,7 +3,7 @@
 //! - [`shell`]: what is particular to the host of a run; [`told`]: what it is told; [`live_state`]: what is seen of it
 //! - `environment`: what its decisions borrow; `slots`: for attempts that may start
 //! - `awaiting`: agents that are paused, and runs that wait for them; `log`: what is logged of runs
-//! - `shared`: what they want of contexts that they share
+//! - `shared`: what they want of contexts that they share; `lookups`: earlier answers that their steps could take
 //! - `deliveries`: messages that their agents handle as they come; `speech`: what their agents say meanwhile;
 //!   `conversations`: what attempts are given meanwhile; [`tasks`]: those that somebody outside takes
 
@@ -13,6 +13,7 @@ mod deliveries;
 mod environment;
 pub mod live_state;
 mod log;
+mod lookups;
 mod shared;
 pub mod shell;
 mod slots;
@@ -28,6 +29,7 @@ use tokio::sync::watch;
 use self::awaiting::Awaiting;
 use self::conversations::Conversations;
 use self::live_state::LiveState;
+use self::lookups::Lookups;
 use self::shell::RunShell;
 use self::tasks::Handing;
 use self::told::ToRun;
@@ -50,6 +52,7 @@ use crate::kernel::Blobs;
 use crate::kernel::core::Envelope;
 use crate::kernel::standing::KindFold;
 use crate::views::projections::agents::AgentsView;
+use crate::views::projections::cache::CacheView;
 
 /// The runs of a process: what may be wanted of them.
 pub struct Runs {
@@ -62,6 +65,7 @@ pub struct Runs {
     awaiting: Awaiting,
     conversations: Conversations,
     handing: Handing,
+    lookups: Lookups,
     /// Attempts that agents are making, and pages that are being written.
     in_flight: watch::Sender<usize>,
 }
@@ -114,13 +118,24 @@ impl Runs {
         agents: Arc<Communicator>,
         (scribe, team): (Arc<Scribe>, Arc<TeamKeeper>),
         logs: Arc<Logs>,
-        known: Arc<AgentsView>,
+        (known, cache): (Arc<AgentsView>, CacheView),
     ) -> Arc<Self> {
         let awaiting = Awaiting::new(known);
         let conversations = Conversations::default();
         let in_flight = watch::Sender::new(0);
-        let handing = Handing::default();
-        Arc::new(Self { hosting, agents, scribe, team, logs, awaiting, conversations, handing, in_flight })
+        let (handing, lookups) = (Handing::default(), Lookups::new(cache));
+        Arc::new(Self {
+            hosting,
+            agents,
+            scribe,
+            team,
+            logs,
+            awaiting,
+            conversations,
+            handing,
+            lookups,
+            in_flight,
+        })
     }
 
     /// The hosting of runs, and of all other streams.

@@ -15,7 +15,7 @@ use crate::actors::hosting::context::HostContext;
 use crate::actors::hosting::load::load;
 use crate::actors::hosting::messages::Tell;
 use crate::aggregates::context::{Context, ContextAsk};
-use crate::aggregates::run::{HeldLock, LEASE, OfShared};
+use crate::aggregates::run::{HeldLock, LEASE, OfShared, SharedEffectId};
 use crate::events::ids::{ContextKey, ContextName, KeyVersion, RunId, StepId, StreamId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
@@ -59,7 +59,7 @@ pub(super) fn read(
         };
         // A host that has much to do, or is gone, asks again when it goes on.
         if let Some(host) = host {
-            let _ = host.send(Tell(ToRun::Read { step, says })).await;
+            let _ = host.send(Tell(ToRun::Shared { effect: SharedEffectId::Read(step), says })).await;
         }
     });
 }

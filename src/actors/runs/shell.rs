@@ -23,9 +23,7 @@ use crate::actors::hosting::live::Live;
 use crate::actors::hosting::messages::Tell;
 use crate::actors::hosting::shell::{Heard, Shell};
 use crate::actors::pages::{Pages, page};
-use crate::aggregates::run::{
-    Ask, Grants, HeldLock, Run, RunEffect, RunEffectId, SharedEffect, SharedEffectId,
-};
+use crate::aggregates::run::{Ask, Grants, HeldLock, Run, RunEffect, RunEffectId, SharedEffect};
 use crate::events::ids::{AgentName, Fence, RequestId, RunId, Version};
 use crate::events::run::{AttemptStarted, Parent};
 use crate::events::time::Timestamp;
@@ -305,6 +303,11 @@ impl Shell<Run> for RunShell {
             RunEffect::Shared(SharedEffect::Read { step, keys }) => {
                 shared::read(&self.context, self.address.clone(), step, keys);
             }
+            RunEffect::Shared(SharedEffect::LookUp(awaited)) => {
+                if let Some(runs) = self.runs.upgrade() {
+                    runs.lookups.look_up(&self.context, self.address.clone(), awaited);
+                }
+            }
             RunEffect::Deliver(started) => self.deliveries.deliver(state, &started, &mut self.slots),
             RunEffect::Give { fence, number } => self.deliveries.give(state, fence, number),
             RunEffect::Answer { fence, nth, answer } => self.deliveries.answer((fence, nth), answer),
@@ -364,10 +367,9 @@ impl Shell<Run> for RunShell {
                 Heard::Command(Ask::Go)
             }
             ToRun::Lacks(problem) => Heard::LeaveAlone(problem),
-            ToRun::Read { step, says } => Heard::Settled(
-                RunEffectId::Shared(SharedEffectId::Read(step)),
-                Some(Ask::OfShared(Box::new(says))),
-            ),
+            ToRun::Shared { effect, says } => {
+                Heard::Settled(RunEffectId::Shared(effect), Some(Ask::OfShared(Box::new(says))))
+            }
             ToRun::Waits { fence, nth, reply } => {
                 self.deliveries.wait(fence, nth, reply);
                 Heard::Seen

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use super::InFlight;
 use crate::actors::agents::agent::Attempted;
 use crate::actors::agents::dispatcher::{News, Slot};
-use crate::aggregates::run::OfShared;
+use crate::aggregates::run::{OfShared, SharedEffectId};
 use crate::events::ids::{Fence, StepId};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
@@ -16,10 +16,10 @@ pub enum ToRun {
     OfSlot(News),
     /// It could use an agent that this process does not have.
     Lacks(Problem),
-    /// What a step waits for of shared contexts.
-    Read {
-        /// The step.
-        step: StepId,
+    /// What a step waits for of shared contexts, or of earlier answers.
+    Shared {
+        /// What the run wanted.
+        effect: SharedEffectId,
         /// What was read, or why that is not known.
         says: OfShared,
     },

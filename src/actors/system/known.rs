@@ -16,6 +16,7 @@ use crate::events::ids::StreamId;
 use crate::events::problem::Problem;
 use crate::executors::logs::Logs;
 use crate::store::EventStore;
+use crate::views::projections::cache::CacheView;
 use crate::views::projections::conversations::ConversationsView;
 use crate::views::projections::handoffs::HandoffsView;
 use crate::views::projections::runs::RunsView;
@@ -69,6 +70,11 @@ impl System {
     /// How much is in the window of a conversation where nobody says otherwise.
     pub const fn window(&self) -> Window {
         self.window
+    }
+
+    /// The answers that are kept.
+    pub fn cache(&self) -> &CacheView {
+        &self.cache
     }
 
     /// The conversations that there are.

@@ -29,6 +29,7 @@ fn system_on(store: Arc<dyn EventStore>) -> System {
     let settings = Settings {
         arbiters: 1,
         passivate_after: HOUR,
+        cache_bytes: 1 << 20,
         grace: HOUR,
         runs: None,
         team: None,
@@ -58,6 +59,7 @@ fn start() -> StartRun {
         growth: GrowthLimits::default(),
         stuck: StuckLimits::default(),
         routed: None,
+        bypasses_cache: false,
         insists: Insists::default(),
         drive: true,
     }

@@ -1,7 +1,8 @@
 //! What starts and what ends of itself, after any command: steps that became ready are examined, attempts start as
-//! far as there are slots (`start`), people are asked (`people`), the graph grows (`grow`). How a run with nothing left
+//! far as there are slots (`start`), people are asked (`people`), the graph grows (`grow`), earlier answers are taken (`cache`). How a run with nothing left
 //! to do ends is in `end`, how it is undone in `unwind`.
 
+mod cache;
 mod end;
 pub(super) mod grow;
 mod people;
@@ -14,6 +15,7 @@ mod unwind;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub(super) use self::cache::Given;
 use super::{Grants, Impossible, Moment, Node, Phase, Run, RunEffect, RunRejection, StepIndex, StepPhase};
 use crate::events::ids::{StepId, TimerId};
 use crate::events::json::{Json, Payload};
@@ -56,6 +58,8 @@ pub(super) struct Completion {
     pub(super) transcript: Option<Payload>,
     /// What its agent says of the work.
     pub(super) said: Option<Said>,
+    /// Who gave the answer.
+    pub(super) given: Given,
 }
 
 /// What keeps a step from starting, from being undone, or from being asked about.
@@ -231,6 +235,9 @@ impl<'d, 'a> Advance<'d, 'a> {
     fn examine_one(&mut self, place: StepIndex) -> Result<(), RunRejection> {
         let step = self.template(place)?;
         if self.must_read(place, &step)? || !self.may_start(place, &step)? {
+            return Ok(());
+        }
+        if self.must_look_up(place, &step)? {
             return Ok(());
         }
         match &self.node(place)?.added.kind {
@@ -436,9 +443,12 @@ impl<'d, 'a> Advance<'d, 'a> {
             None => {}
         }
         let step = self.node(place)?.id().clone();
-        let Completion { attempt, artifacts, usage, degraded, transcript, said, .. } = came;
-        let output = self.draft.payload(came.output);
-        let cached = false;
+        let Completion { attempt, artifacts, usage, degraded, transcript, said, given, output } = came;
+        let cached = matches!(given, Given::Earlier);
+        if let (Some(attempt), Given::ByAgent(answer, files), false) = (attempt, given, degraded) {
+            self.keep_answer(place, attempt, answer, files)?;
+        }
+        let output = self.draft.payload(output);
         self.draft.emit(StepCompleted {
             step,
             attempt: attempt.unwrap_or_default(),

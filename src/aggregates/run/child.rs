@@ -38,7 +38,8 @@ pub fn child_id(run: &RunId, step: &StepId, generation: u32, attempt: Option<u32
     RunId::from_uuid(uuid::Builder::from_custom_bytes(bytes).into_uuid())
 }
 
-/// What a step's child begins with. It has the tags of its parent, sees the same environment, and may grow as far.
+/// What a step's child begins with. It has the tags of its parent, sees the same environment, may grow as far, and takes earlier answers
+/// if that does.
 ///
 /// # Errors
 /// When its input does not fit, or what was recorded of it cannot be read.
@@ -47,6 +48,7 @@ pub fn start(
     step: &StepId,
     binding: &ChildBinding,
     with: &Json,
+    bypasses_cache: bool,
     blobs: &dyn Blobs,
 ) -> Result<StartRun, Failure> {
     let definition = blobs.value::<Definition>(&binding.definition.hash).map_err(unreadable)?;
@@ -69,6 +71,7 @@ pub fn start(
         growth: parent.started.growth,
         stuck: parent.started.stuck.clone(),
         routed: None,
+        bypasses_cache,
         insists: Insists::default(),
         drive: true,
     })

@@ -202,6 +202,9 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun, moment: &Moment<'_>) -> Res
     if !limits.is_empty() {
         draft.emit(BudgetSet { limits, on_limit });
     }
+    if asked.bypasses_cache {
+        draft.emit(CacheBypassed {});
+    }
     for step in asked.definition.graph() {
         draft.emit(StepAdded {
             needs: step.needs.clone(),

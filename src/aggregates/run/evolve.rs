@@ -4,9 +4,11 @@
 //! people do in `control`, how a run is undone in `saga`, what people are asked in `people`, what runs of its own do for it
 //! in `children`, which paused agents it waits for in `agents`, what its agents share in `context`, what they say to each
 //! other in `messages`, how they hand over in `handoff`, what is seen of those that
-//! are stuck in `stuck`, what it spends in `spend`, which attempts are handed out in `tasks`, what it asks of contexts that it shares with other runs in `shared`.
+//! are stuck in `stuck`, what it spends in `spend`, which attempts are handed out in `tasks`, what it asks of contexts that it shares with other runs in `shared`,
+//! which earlier answers its steps take in `cache`.
 
 mod agents;
+mod cache;
 mod children;
 mod context;
 mod control;
@@ -119,6 +121,7 @@ impl Evolution<'_> {
     fn apply(&mut self, event: &RunEvent, at: &At<'_>) -> Result<(), Contradiction> {
         self.may_follow(event)?;
         self.follow(event, at)?;
+        self.keep_answers_alone(event);
         self.keep_passage();
         self.keep_shared();
         self.keep_deliveries();
@@ -161,13 +164,10 @@ impl Evolution<'_> {
             RunEvent::TellingBegan(_) | RunEvent::ParentTold(_) => self.of_telling(event),
             RunEvent::DrivingBegan(event) => self.driving_began(event),
             RunEvent::ContextChanged(event) => self.context_changed(event),
-            RunEvent::ContextAwaited(event) => self.context_awaited(event),
-            RunEvent::ContextRead(event) => self.context_read(event),
-            RunEvent::LockRequested(_) | RunEvent::LockAcquired(_) => self.of_lock(event),
-            RunEvent::LockGivenBack(event) => self.lock_given_back(event),
-            RunEvent::PreparationWithdrawn(event) => self.preparation_withdrawn(event),
-            RunEvent::AttemptAnswered(event) => self.attempt_answered(event),
-            RunEvent::ContextWritten(event) => self.context_written(event),
+            RunEvent::ContextAwaited(_) | RunEvent::ContextRead(_) => self.of_shared(event),
+            RunEvent::LockRequested(_) | RunEvent::LockAcquired(_) => self.of_shared(event),
+            RunEvent::LockGivenBack(_) | RunEvent::PreparationWithdrawn(_) => self.of_shared(event),
+            RunEvent::AttemptAnswered(_) | RunEvent::ContextWritten(_) => self.of_shared(event),
             RunEvent::HandoffDeclared(event) => self.handoff_declared(event),
             RunEvent::AnswerNoted(_) | RunEvent::Escalated(_) => self.of_stuck(event),
             RunEvent::RepairAsked(_) => self.of_stuck(event),
@@ -197,6 +197,10 @@ impl Evolution<'_> {
             RunEvent::RunCompensated(_) => self.run_compensated(),
             RunEvent::RunCancelled(_) => self.run_gives_up(End::Cancelled),
             RunEvent::RunStuck(event) => self.run_stuck(event),
+            RunEvent::CacheBypassed(_) | RunEvent::AnswerKept(_) => self.of_cache(event),
+            RunEvent::CacheAwaited(_) | RunEvent::CacheHit(_) | RunEvent::CacheMissed(_) => {
+                self.of_cache(event)
+            }
         }
     }
 

@@ -123,8 +123,9 @@ impl Run {
             (Purpose::Do, Some(why)) => Wants::Cancelled { rollback: why == Unwanted::Overdue },
             (Purpose::Do, None) => {
                 let (about, attempt) = (Arc::clone(about), Arc::clone(attempt));
+                let bypasses_cache = self.shared.bypasses_cache;
                 let write = move |blobs: &dyn Blobs| {
-                    let start = Box::new(start(&about, &attempt, blobs)?);
+                    let start = Box::new(start(&about, &attempt, bypasses_cache, blobs)?);
                     let parent = Parent { run: about.id.clone(), step: attempt.step.clone() };
                     let wants = Wants::Done { start, told };
                     Ok(Said::new(Ask::ForParent(Box::new(ForParent { parent, wants }))))
@@ -246,7 +247,12 @@ fn of_child(
 }
 
 /// What the child of an attempt begins with.
-fn start(about: &About, attempt: &AttemptStarted, blobs: &dyn Blobs) -> Result<StartRun, Problem> {
+fn start(
+    about: &About,
+    attempt: &AttemptStarted,
+    bypasses_cache: bool,
+    blobs: &dyn Blobs,
+) -> Result<StartRun, Problem> {
     let input = blobs.json(&attempt.input).map_err(|unreadable| unreadable.problem())?;
     let work: Work = serde_json::from_str(input.text())
         .map_err(|error| Problem::new(Code::Internal, format!("an attempt's input: {error}")))?;
@@ -257,5 +263,5 @@ fn start(about: &About, attempt: &AttemptStarted, blobs: &dyn Blobs) -> Result<S
         Problem::new(Code::ChildWorkflow, message)
     };
     let binding = binding.ok_or_else(unknown)?;
-    child::start(about, &attempt.step, binding, &work.with, blobs).map_err(Problem::from)
+    child::start(about, &attempt.step, binding, &work.with, bypasses_cache, blobs).map_err(Problem::from)
 }

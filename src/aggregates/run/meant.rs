@@ -47,12 +47,14 @@ fn late(run: &Run, began: &RunStarted, asked: &StartRun) -> Vec<Late> {
         until.map(|until| if run.status().has_ended() { Late::UntilEnded } else { Late::Until(until) });
     let duration = insists.duration_limit && asked.duration_limit.map(micros) != began.duration_limit_us;
     let parallel = insists.parallel && asked.parallel != began.parallel;
+    let cache = asked.bypasses_cache && !run.shared.bypasses_cache;
     let only_recorded = insists.only_recorded && run.status() != RunStatus::Pending;
     [
         tags.then_some(Late::Tags),
         until,
         duration.then_some(Late::Duration),
         parallel.then_some(Late::Parallel),
+        cache.then_some(Late::Cache),
         only_recorded.then_some(Late::OnlyRecorded),
     ]
     .into_iter()

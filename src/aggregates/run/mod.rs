@@ -98,7 +98,7 @@ use queue::Queue;
 pub use recorded::RECORDS;
 pub use rejection::{Became, Impossible, NoReturn, NotRaised, Refusal, Refused, RunRejection};
 pub(crate) use shared::Shared;
-pub use shared::{HeldLock, LEASE, LockOf, OfShared, SharedEffect, SharedEffectId};
+pub use shared::{FoundAnswer, HeldLock, LEASE, LockOf, OfShared, SharedEffect, SharedEffectId};
 pub use start::{Insists, StartChild, StartRun};
 use task::Tasks;
 pub use task::{OfTask, TaskDoes};

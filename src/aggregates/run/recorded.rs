@@ -67,6 +67,8 @@ pub const RECORDS: &[(&str, u16)] = &[
     ("lock_refused", 1),
     ("lock_given_back", 1),
     ("context_answered", 1),
+    ("cache_looked_up", 1),
+    ("cache_not_looked_up", 1),
     ("say", 1),
     ("message_handled", 1),
     ("message_delivered", 1),

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::Run;
 use super::child::is_made_by;
+use crate::events::ids::AgentName;
 use crate::events::json::{Json, Payload};
 use crate::events::problem::Code;
-use crate::events::run::{AttemptStarted, Said};
+use crate::events::run::Said;
 use crate::events::text::printable;
 use crate::kernel::Draft;
 use crate::workflow::answer::{self, Status};
@@ -23,9 +24,9 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// What an attempt says of its work.
-    pub(super) fn of(attempt: &AttemptStarted, output: &Output) -> Self {
-        let said = said(attempt, output);
+    /// What an agent says of its work that answered so.
+    pub(super) fn of(agent: &AgentName, output: &Output) -> Self {
+        let said = said(agent, output);
         let mut artifacts = output.artifacts.clone();
         let new = said.artifacts.iter().filter(|path| !output.artifacts.contains(path));
         artifacts.extend(new.cloned());
@@ -55,12 +56,12 @@ impl Report {
 
 /// What an answer says of the work. A command of the workflow's own says by its exit status how it went: an object with a `status`
 /// may be what it was to find out, so that only a whole report counts.
-fn said(attempt: &AttemptStarted, output: &Output) -> answer::Said {
-    if is_made_by(&attempt.agent) {
+fn said(agent: &AgentName, output: &Output) -> answer::Said {
+    if is_made_by(agent) {
         return answer::Said::default();
     }
     let mut said = answer::read(&output.output);
-    if attempt.agent.as_str() == SHELL_AGENT && said.summary.is_none() {
+    if agent.as_str() == SHELL_AGENT && said.summary.is_none() {
         said.status = None;
     }
     said

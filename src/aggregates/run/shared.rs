@@ -1,5 +1,5 @@
-//! What a run asks of contexts that it shares with others, and what it knows of that: which steps wait until they have read
-//! keys or hold a lock, which locks they hold, and what attempts are still to write.
+//! What a run asks of what it shares with others, and what it knows of that: which steps wait until they have read keys, hold a lock,
+//! or have looked up an earlier answer, which locks they hold, and what attempts are still to write.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use super::{Run, StepIndex};
 use crate::aggregates::context::OfContext;
 use crate::events::context::Held;
 use crate::events::ids::{
-    AgentName, ContextKey, ContextName, Fence, KeyVersion, LockFence, LockName, StepId,
+    AgentName, ContextKey, ContextName, Fence, Hash, KeyVersion, LockFence, LockName, StepId,
 };
 use crate::events::json::{Json, Payload};
 use crate::events::problem::Code;
-use crate::events::run::{Purpose, SharedWrite};
+use crate::events::run::{AnswerSource, CacheAwaited, Purpose, SharedWrite};
 use crate::events::time::Timestamp;
 use crate::kernel::Lasts;
 use crate::workflow::work::Failure;
@@ -43,6 +43,19 @@ pub(crate) struct Shared {
     pub(super) writing: BTreeMap<Fence, Writing>,
     /// How many locks were requested: names of owners are made with it.
     pub(super) requests: u64,
+    /// Steps for which no answer was found, or whose attempts are open since, and what was looked up.
+    pub(super) looked_up: BTreeMap<StepIndex, LookedUp>,
+    /// Whether no step of the run takes an earlier answer.
+    pub(super) bypasses_cache: bool,
+}
+
+/// What was looked up for a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LookedUp {
+    /// The hash of the work for which it was: with another the step looks again.
+    pub(super) work: Hash,
+    /// The key under which its answer is kept.
+    pub(super) key: Hash,
 }
 
 /// What a step waits for before it can be tried.
@@ -52,6 +65,8 @@ pub(crate) enum Preparing {
     Reading(BTreeSet<(ContextName, ContextKey)>),
     /// To hold a lock, that it may be done or undone.
     Locking { lock: LockOf, until: Timestamp, purpose: Purpose },
+    /// To know whether there is an earlier answer.
+    LookingUp(Arc<CacheAwaited>),
 }
 
 /// A lock as somebody wants or has it.
@@ -115,6 +130,8 @@ pub enum SharedEffect {
         /// Each context and key.
         keys: BTreeSet<(ContextName, ContextKey)>,
     },
+    /// An earlier answer is to be looked up.
+    LookUp(Arc<CacheAwaited>),
     /// A lock is wanted.
     Lock {
         /// The step that is to hold it.
@@ -142,6 +159,8 @@ pub enum SharedEffect {
 pub enum SharedEffectId {
     /// Of [`SharedEffect::Read`], by its step.
     Read(StepId),
+    /// Of [`SharedEffect::LookUp`], by its step.
+    LookUp(StepId),
     /// Of [`SharedEffect::Lock`].
     Lock(LockOf),
     /// Of [`SharedEffect::GiveBack`].
@@ -154,6 +173,7 @@ impl SharedEffect {
     pub(super) fn id(&self) -> SharedEffectId {
         match self {
             Self::Read { step, .. } => SharedEffectId::Read(step.clone()),
+            Self::LookUp(awaited) => SharedEffectId::LookUp(awaited.step.clone()),
             Self::Lock { of, .. } => SharedEffectId::Lock(of.clone()),
             Self::GiveBack(of) => SharedEffectId::GiveBack(of.clone()),
             Self::Write { fence, context, .. } => SharedEffectId::Write(*fence, context.clone()),
@@ -165,9 +185,36 @@ impl SharedEffect {
     }
 }
 
-/// What a run hears of shared contexts.
+/// An answer that was found for a step.
+#[derive(Debug, Clone)]
+pub struct FoundAnswer {
+    /// Where it was given.
+    pub source: AnswerSource,
+    /// All that was answered.
+    pub answer: Json,
+    /// The files that were named as made.
+    pub artifacts: Vec<String>,
+}
+
+/// What a run hears of what it shares with others.
 #[derive(Debug, Clone)]
 pub enum OfShared {
+    /// What came of looking up an earlier answer.
+    LookedUp {
+        /// The step that waits for that.
+        step: StepId,
+        /// The key under which was looked.
+        key: Hash,
+        /// The answer; none if there is none that it could take.
+        found: Option<FoundAnswer>,
+    },
+    /// Why it cannot be looked up.
+    NotLookedUp {
+        /// The step that waits for that.
+        step: StepId,
+        /// What is wrong with the files that are part of the key, or with what is kept.
+        why: (Code, String),
+    },
     /// What keys were read.
     Read {
         /// The step that waits for them.
@@ -212,6 +259,8 @@ impl OfShared {
     /// The name by which commits record it.
     pub(super) const fn name(&self) -> &'static str {
         match self {
+            Self::LookedUp { .. } => "cache_looked_up",
+            Self::NotLookedUp { .. } => "cache_not_looked_up",
             Self::Read { .. } => "context_read",
             Self::NotRead { .. } => "context_not_read",
             Self::Lock(_) => "of_lock",
@@ -264,6 +313,7 @@ impl Preparing {
     pub(super) fn effect(&self, step: StepId) -> SharedEffect {
         match self.clone() {
             Self::Reading(keys) => SharedEffect::Read { step, keys },
+            Self::LookingUp(awaited) => SharedEffect::LookUp(awaited),
             Self::Locking { lock, until, .. } => SharedEffect::Lock { step, of: lock, until },
         }
     }
@@ -271,7 +321,7 @@ impl Preparing {
     /// Whether the step is to be done or undone.
     pub(super) const fn purpose(&self) -> Purpose {
         match self {
-            Self::Reading(_) => Purpose::Do,
+            Self::Reading(_) | Self::LookingUp(_) => Purpose::Do,
             Self::Locking { purpose, .. } => *purpose,
         }
     }
@@ -298,7 +348,7 @@ impl Run {
     /// The locks that steps wait for, each with the step and until when.
     pub(crate) fn locks_awaited(&self) -> impl Iterator<Item = (&StepId, &LockOf, Timestamp)> {
         self.shared.preparing.iter().filter_map(|(place, preparing)| match preparing {
-            Preparing::Reading(_) => None,
+            Preparing::Reading(_) | Preparing::LookingUp(_) => None,
             Preparing::Locking { lock, until, .. } => Some((self.steps.get(*place)?.id(), lock, *until)),
         })
     }
@@ -328,15 +378,16 @@ impl Run {
     pub(super) fn is_prepared(&self, place: StepIndex) -> bool {
         let Some(node) = self.steps.get(place) else { return false };
         let is_tried = node.open_attempts().next().is_some();
-        let has_read =
-            node.doing.is_ready() && self.shared.reads.get(&place).is_some_and(|reads| reads.fresh);
+        let has_read = self.shared.reads.get(&place).is_some_and(|reads| reads.fresh);
+        let has_read = node.doing.is_ready() && (has_read || self.shared.looked_up.contains_key(&place));
         !is_tried && (self.shared.holds_up(place) || has_read || self.shared.held.contains_key(&place))
     }
 
     /// The steps of which that is so.
     pub(super) fn prepared(&self) -> Vec<StepId> {
-        let Shared { preparing, reads, held, .. } = &self.shared;
-        let places: BTreeSet<_> = preparing.keys().chain(reads.keys()).chain(held.keys()).collect();
+        let Shared { preparing, reads, held, looked_up, .. } = &self.shared;
+        let places = preparing.keys().chain(reads.keys()).chain(held.keys()).chain(looked_up.keys());
+        let places: BTreeSet<_> = places.collect();
         let prepared = places.into_iter().filter(|place| self.is_prepared(**place));
         prepared.filter_map(|place| Some(self.steps.get(*place)?.id().clone())).collect()
     }

@@ -33,7 +33,7 @@ impl Run {
         let about = self.about.as_ref()?;
         let run = StreamId::of_run(&about.id);
         let (context, name, id, write): (_, _, _, crate::kernel::Write) = match effect.clone() {
-            SharedEffect::Read { .. } => return None,
+            SharedEffect::Read { .. } | SharedEffect::LookUp(_) => return None,
             SharedEffect::Lock { of, until, .. } => {
                 let LockOf { context, lock, owner } = of;
                 let name = format!("lock/{owner}");
@@ -63,7 +63,9 @@ impl Run {
         let why = |problem: &Problem| (problem.code, problem.message.clone());
         let says = match (effect.clone(), answer) {
             // A lock that was asked for is granted by what the context says then.
-            (SharedEffect::Read { .. }, _) | (SharedEffect::Lock { .. }, Ok(_)) => return None,
+            (SharedEffect::Read { .. } | SharedEffect::LookUp(_), _) | (SharedEffect::Lock { .. }, Ok(_)) => {
+                return None;
+            }
             (SharedEffect::Lock { step, of, .. }, Err(problem)) => {
                 OfShared::LockRefused { step, of, why: why(&problem) }
             }

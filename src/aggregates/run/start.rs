@@ -43,6 +43,8 @@ pub struct StartRun {
     pub stuck: StuckLimits,
     /// What was decided about the request that it is for, where somebody asked and named no agent.
     pub routed: Option<Routed>,
+    /// Whether none of its steps, nor of its children's, takes an earlier answer.
+    pub bypasses_cache: bool,
     /// What of this was said for this run.
     pub insists: Insists,
     /// Whether it is to go on by itself from its first commit on.

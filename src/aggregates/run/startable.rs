@@ -193,16 +193,17 @@ impl Run {
 
     /// A step may start that waited for that, or those behind one that has written.
     fn wanted_with(&self, says: &OfShared, wanted: &mut Wanted<'_>) {
-        match says {
-            OfShared::Written { step, .. } => self.wanted_behind(step, wanted),
-            _ => self.waits_for_what_is_told(says).into_iter().for_each(|node| wanted.add_node(node)),
+        if let OfShared::Written { step, .. } | OfShared::LookedUp { step, found: Some(_), .. } = says {
+            self.wanted_behind(step, wanted);
         }
+        // A step that cannot take what was found is tried.
+        self.waits_for_what_is_told(says).into_iter().for_each(|node| wanted.add_node(node));
     }
 
     /// The step that waits for what a context tells, if it may be tried with that.
     fn waits_for_what_is_told(&self, says: &OfShared) -> Option<&Node> {
         let step = match says {
-            OfShared::Read { step, .. } => step,
+            OfShared::Read { step, .. } | OfShared::LookedUp { step, .. } => step,
             OfShared::Lock(says) => {
                 self.locks_awaited().find(|(_, lock, _)| lock.owner == says.owner).map(|(step, ..)| step)?
             }

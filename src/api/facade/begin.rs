@@ -120,6 +120,7 @@ impl Facade {
             growth: *growth,
             stuck: stuck.clone(),
             routed: spec.routed,
+            bypasses_cache: spec.no_cache,
             insists,
             drive: false,
         })

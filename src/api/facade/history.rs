@@ -10,12 +10,13 @@ use crate::actors::system::no_such_version;
 use crate::aggregates::run::Run;
 use crate::api::protocol::{Frame, HistoryLine, Response, Shown, State, WhichEvents};
 use crate::events::agent::AgentEvent;
+use crate::events::cache::CacheEvent;
 use crate::events::commit::Recorded;
 use crate::events::context::ContextEvent;
 use crate::events::conversation::ConversationEvent;
 use crate::events::ids::{
-    AGENT_KIND, AgentName, CONTEXT_KIND, CONVERSATION_KIND, MIND_KIND, RUN_KIND, RunId, StepId, StreamId,
-    Version,
+    AGENT_KIND, AgentName, CACHE_KIND, CONTEXT_KIND, CONVERSATION_KIND, MIND_KIND, RUN_KIND, RunId, StepId,
+    StreamId, Version,
 };
 use crate::events::mind::MindEvent;
 use crate::events::problem::{Code, Problem, Remedy, nearest};
@@ -76,6 +77,7 @@ impl Facade {
             CONTEXT_KIND => ContextEvent::TABLE,
             CONVERSATION_KIND => ConversationEvent::TABLE,
             MIND_KIND => MindEvent::TABLE,
+            CACHE_KIND => CacheEvent::TABLE,
             // Its types are known to the program that has such streams.
             _ => &[],
         };

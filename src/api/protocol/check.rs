@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{
-    ContextWants, Control, ConversationWants, KeyGiven, Request, TaskWanted, TasksWanted, TurnGiven,
-    WhichEvents, WhichMessages,
+    CacheWants, ContextWants, Control, ConversationWants, KeyGiven, Request, TaskWanted, TasksWanted,
+    TurnGiven, WhichEvents, WhichMessages,
 };
 use crate::aggregates::run::Order;
 use crate::api::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
@@ -154,6 +154,7 @@ impl Request {
             }
             Self::Logs { run, which } => of_step(run, which.step.as_ref()),
             Self::Tasks(wanted) => wanted.check(),
+            Self::Cache(wants) => wants.check(),
             Self::Transcript { run, step, purpose: _, attempt: _ } => of_step(run, Some(step)),
             Self::Why { run, step } => of_step(run, step.as_ref()),
         }
@@ -237,6 +238,18 @@ impl TasksWanted {
     }
 }
 
+impl CacheWants {
+    fn check(&self) -> Result<(), Problem> {
+        match self {
+            Self::List => Ok(()),
+            Self::Clear { agent, by, id: _ } => {
+                agent.iter().try_for_each(self::agent)?;
+                named("who clears it", by)
+            }
+        }
+    }
+}
+
 impl WhichMessages {
     fn check(&self) -> Result<(), Problem> {
         let Self { agent, kind: _, since: _, correlation, dead: _, limit: _ } = self;
@@ -297,6 +310,7 @@ impl RunSpec {
             environment,
             agents,
             routed,
+            no_cache: _,
         } = self;
         id.iter().try_for_each(run_id)?;
         workflow.check()?;

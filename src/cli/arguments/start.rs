@@ -63,6 +63,9 @@ pub(in crate::cli) struct RunArguments {
     /// Pause when this step is done with, or all steps of this phase
     #[arg(long, value_name = "STEP|PHASE")]
     pub(in crate::cli) until: Option<String>,
+    /// Take no earlier answer for steps with a `cache`: all are given anew, and kept
+    #[arg(long)]
+    pub(in crate::cli) no_cache: bool,
     /// Only record the run; `resume` lets it go on
     #[arg(long)]
     pub(in crate::cli) detach: bool,

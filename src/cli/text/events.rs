@@ -29,6 +29,7 @@ pub(in crate::cli) fn next(effect: &EffectReport) -> Text {
         EffectReport::Ask { step, request } => terminal!("ask for {}: {}", step, request),
         EffectReport::Stop { step } => terminal!("stop {}", step),
         EffectReport::Read { step, keys } => terminal!("read {} for {}", keys.join(", "), step),
+        EffectReport::LookUp { step } => terminal!("look up an earlier answer for {}", step),
         EffectReport::Lock { step, lock, until } => {
             terminal!("get lock {} for {}, until {}", lock, step, moment(*until))
         }

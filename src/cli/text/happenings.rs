@@ -173,7 +173,8 @@ impl Story {
                 } else {
                     Text::default()
                 };
-                terminal!("{}{}{}", Tone::Good.of(&terminal!("completed")), after, lesser)
+                let how = if facts.is("cached") { ", by an earlier answer" } else { "" };
+                terminal!("{}{}{}{}", Tone::Good.of(&terminal!("completed")), how, after, lesser)
             }
             "step_failed" | "compensation_failed" => {
                 let after = since.map(|length| terminal!(" after {}", length)).unwrap_or_default();

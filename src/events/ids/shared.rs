@@ -25,6 +25,9 @@ number! {
     LockFence
 }
 
+/// The kind of the stream of the cache of answers.
+pub const CACHE_KIND: &str = "cache";
+
 /// The kind of the streams of shared contexts.
 pub const CONTEXT_KIND: &str = "context";
 
@@ -73,6 +76,11 @@ impl StreamId {
     /// The stream of a shared context.
     pub fn of_context(context: &ContextName) -> Self {
         Self::new(CONTEXT_KIND, context.as_str())
+    }
+
+    /// The stream of the cache of answers, of which there is one.
+    pub fn of_cache() -> Self {
+        Self::new(CACHE_KIND, "answers")
     }
 
     /// The shared context whose stream this is.

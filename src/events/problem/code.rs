@@ -164,6 +164,8 @@ codes! {
     LockWaitOver = "RE-1408", Transient, "A lock was waited for in vain",
         "let its holder release it sooner; where two hold what the other waits for, acquire locks in one order";
 
+    CacheFiles = "RE-1411", Validation, "The files that a cached answer hangs on cannot be read, or are too many",
+        "name fewer files in `cache.files`, and such as can be read", (Read(Document::Limits));
     // 15: messages between agents
     BadMessage = "RE-1501", Validation, "A message that an agent sends cannot be understood", (Read(Document::Messages));
     UnknownMessageKind = "RE-1502", Validation, "A message is of a kind that there is not",

@@ -166,6 +166,8 @@ pub enum Late {
     Duration,
     /// How many attempts it makes at once.
     Parallel,
+    /// That none of its steps takes an earlier answer.
+    Cache,
     /// That it is only recorded.
     OnlyRecorded,
 }
@@ -178,6 +180,7 @@ impl Late {
             Self::Until(_) | Self::UntilEnded => "was not to pause there",
             Self::Duration => "has another limit of its time",
             Self::Parallel => "has another limit of attempts at once",
+            Self::Cache => "takes earlier answers",
             Self::OnlyRecorded => "has begun",
         }
     }

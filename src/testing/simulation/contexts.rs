@@ -53,12 +53,21 @@ impl<W> Simulation<W> {
             let said = said.into_iter().filter(|saying| saying.message.to.context().is_some());
             let said: Vec<_> = said.collect();
             let reads = self.hosted.performs().filter_map(|effect| match effect {
-                RunEffect::Shared(SharedEffect::Read { step, keys }) => Some((effect.id(), step, keys)),
+                RunEffect::Shared(shared) => Some((effect.id(), shared)),
                 _ => None,
             });
-            let read = reads.min_by(|one, other| one.1.cmp(other.1));
-            let read = read
-                .map(|(id, step, keys)| (id, OfShared::Read { step: step.clone(), values: self.read(keys) }));
+            let answers = reads.filter_map(|(id, shared)| match shared {
+                SharedEffect::Read { step, keys } => {
+                    Some((step, id, OfShared::Read { step: step.clone(), values: self.read(keys) }))
+                }
+                // Nothing is kept there for other runs.
+                SharedEffect::LookUp(awaited) => {
+                    let (step, key) = (awaited.step.clone(), awaited.work);
+                    Some((&awaited.step, id, OfShared::LookedUp { step, key, found: None }))
+                }
+                _ => None,
+            });
+            let read = answers.min_by(|one, other| one.0.cmp(other.0)).map(|(_, id, says)| (id, says));
             if said.is_empty() && read.is_none() {
                 return Ok(());
             }

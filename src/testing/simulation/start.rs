@@ -27,6 +27,7 @@ pub fn start_of(definition: Definition, input: Json) -> StartRun {
         growth: GrowthLimits::USUAL,
         stuck: StuckLimits::default(),
         routed: None,
+        bypasses_cache: false,
         insists: Default::default(),
         drive: true,
     }

@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::events::agent::AgentEvent;
+use crate::events::cache::CacheEvent;
 use crate::events::codec::{CodecError, Encoded};
 use crate::events::commit::Recorded;
 use crate::events::context::ContextEvent;
 use crate::events::conversation::ConversationEvent;
-use crate::events::ids::{AGENT_KIND, CONTEXT_KIND, CONVERSATION_KIND, MIND_KIND, Version};
+use crate::events::ids::{AGENT_KIND, CACHE_KIND, CONTEXT_KIND, CONVERSATION_KIND, MIND_KIND, Version};
 use crate::events::json::Json;
 use crate::events::mind::MindEvent;
 use crate::events::run::{RunEvent, StepAdded, StepKind};
@@ -41,6 +42,7 @@ impl HistoryLine {
             CONTEXT_KIND => said::<ContextEvent>(recorded),
             CONVERSATION_KIND => said::<ConversationEvent>(recorded),
             MIND_KIND => said::<MindEvent>(recorded),
+            CACHE_KIND => said::<CacheEvent>(recorded),
             _ => said::<RunEvent>(recorded),
         };
         let data = match data {

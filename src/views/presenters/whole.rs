@@ -7,7 +7,7 @@ use crate::aggregates::conversation::Conversation;
 use crate::aggregates::mind::Mind;
 use crate::aggregates::run::Run;
 use crate::events::commit::Recorded;
-use crate::events::ids::{AGENT_KIND, CONTEXT_KIND, CONVERSATION_KIND, MIND_KIND};
+use crate::events::ids::{AGENT_KIND, CACHE_KIND, CONTEXT_KIND, CONVERSATION_KIND, MIND_KIND};
 use crate::events::json::{BlobRef, Json};
 use crate::kernel::{Aggregate, Blobs};
 
@@ -15,7 +15,7 @@ use crate::kernel::{Aggregate, Blobs};
 /// where they name none. What cannot be read stays a name.
 pub fn whole(recorded: &Recorded, blobs: &dyn Blobs) -> Option<Json> {
     match recorded.header.stream.kind() {
-        AGENT_KIND => None,
+        AGENT_KIND | CACHE_KIND => None,
         CONTEXT_KIND => filled::<Context>(recorded, blobs),
         CONVERSATION_KIND => filled::<Conversation>(recorded, blobs),
         MIND_KIND => filled::<Mind>(recorded, blobs),

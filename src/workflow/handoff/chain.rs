@@ -122,6 +122,7 @@ impl Link<'_> {
             // Nor are those meant to whom the first one may hand over.
             handoffs: None,
             plan: None,
+            cache: None,
             approval: approval.clone().filter(|_| !self.is_part),
             ..self.step.clone()
         })

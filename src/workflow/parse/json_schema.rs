@@ -221,6 +221,7 @@ mod tests {
             "fallback",
             "plan",
             "compensate",
+            "cache",
         ];
         assert_eq!(of, all);
         for (name, keys) in objects() {

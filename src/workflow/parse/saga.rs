@@ -39,6 +39,7 @@ pub(super) const KEYS: Keys = Keys {
         ("optional", "where a compensation fails for good, the run waits for a person"),
         ("fallback", "where a compensation fails for good, the run waits for a person"),
         ("approve", "what is owed is done without being asked for again"),
+        ("cache", "what is owed is done each time"),
         ("repeat", "give it a `retry`: it is done when an attempt succeeds"),
     ],
     foreign: foreign::STEP,

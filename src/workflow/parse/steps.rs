@@ -12,8 +12,8 @@ use super::tiers::Tiers;
 use super::tree::{Tree, Value};
 use super::values::{self, Use, Values};
 use super::{
-    NamedAgent, NamedChild, STEP_NOT_BUILT, defaults, foreign, gates, handoffs, kinds, output, repeat, saga,
-    shared, tasks, tiers,
+    NamedAgent, NamedChild, STEP_NOT_BUILT, cache, defaults, foreign, gates, handoffs, kinds, output, repeat,
+    saga, shared, tasks, tiers,
 };
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Problem, SourceLocation};
@@ -68,6 +68,7 @@ pub(super) const KEYS: Keys = Keys {
             "how it is undone; `none` says that it has nothing to undo",
         ),
         key("locks", Takes::Texts, "locks of shared contexts that it holds for each attempt: `CONTEXT/NAME`"),
+        key("cache", Takes::Map(&cache::KEYS), "lets it take an earlier answer in place of an attempt"),
         key("irreversible", Takes::Flag, "from its start on nothing of the run is undone any more"),
         key("at_most_once", Takes::Flag, "it is started once, whatever happens"),
     ],
@@ -162,14 +163,14 @@ impl<'t> Draft<'t> {
         (repeat, uses.until) = repeat::read(report, &fields);
         (output, uses.output) = output::read(report, &fields);
         let approval = gates::approval(report, &fields);
-        let schema = fields.get("schema").and_then(|tree| values::schema(report, "schema", tree));
-        let schema = schema.map(|schema| schema.value().clone());
+        let schema = schema(report, &fields);
         let phase = fields.get("phase").and_then(|tree| phase(report, tree));
         let locks = shared::locks(report, &fields, &defaults.contexts);
         let (agent, child) = named(report, &fields, does.as_ref());
         let handoffs = handoffs::read(report, &fields);
         let mut agents = agents([agent, tiers.agent, saga.agent], handoffs.as_deref());
         let plan = tasks::read(report, &fields, &mut uses.work, &mut agents);
+        let cache = cache::read(report, &fields, &mut uses.work, approval.as_ref());
         let whole = report.problems.len() == problems;
         let step = id.clone().zip(does).filter(|_| whole).map(|(id, does)| Step {
             id,
@@ -195,12 +196,12 @@ impl<'t> Draft<'t> {
             schema,
             phase: phase.map(|(name, _)| name.to_owned()),
             locks,
+            cache,
             irreversible: saga.irreversible,
             at_most_once: saga.at_most_once,
         });
-        let place = fields.get("id").unwrap_or(tree);
-        let (grows, undecided) = (Grows::of(&fields), tiers.undecided);
-        Some(Self { id, place, needs, uses, grows, agents, child, phase, undecided, step })
+        let (place, grows) = (fields.get("id").unwrap_or(tree), Grows::of(&fields));
+        Some(Self { id, place, needs, uses, grows, agents, child, phase, undecided: tiers.undecided, step })
     }
 }
 
@@ -326,6 +327,12 @@ fn trying(
     });
     let retry = retry.or_else(|| defaults.retry.clone().map(|retry| retry.over(None)));
     (timeout.or(defaults.timeout), retry)
+}
+
+/// What its output has to look like.
+fn schema(report: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<serde_json::Value> {
+    let schema = fields.get("schema").and_then(|tree| values::schema(report, "schema", tree));
+    schema.map(|schema| schema.value().clone())
 }
 
 fn phase<'t, 's: 't>(report: &mut Diagnostics<'s>, tree: &'t Tree) -> Option<(&'t str, &'t Tree)> {

@@ -146,6 +146,7 @@ impl Kit {
             runs: None,
             team: None,
             check: Vec::new(),
+            cache_bytes: 1 << 20,
             ..Settings::default()
         };
         System::start_with(Arc::clone(&self.store), roster, Arc::clone(&self.clock), settings, kinds)
@@ -264,6 +265,7 @@ pub(super) fn start_of(steps: &str) -> StartRun {
         growth: Default::default(),
         stuck: Default::default(),
         routed: None,
+        bypasses_cache: false,
         insists: Default::default(),
         drive: true,
     }

@@ -170,7 +170,7 @@ fn asked() -> Vec<CommandCase> {
         untold(Ask::AgentPaused { agent: AgentName::new("publisher") }),
         untold(Ask::AgentFree { agent: AgentName::new("publisher") }),
     ];
-    let shared = shared::commands().into_iter().map(untold);
+    let shared = shared::commands().into_iter().chain(cache::commands()).map(untold);
     let messages =
         messages::commands().into_iter().chain(tasks::commands()).chain(budget::commands()).map(untold);
     let alone = alone.into_iter().chain(results()).chain(people()).chain(family());

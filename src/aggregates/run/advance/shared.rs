@@ -116,6 +116,8 @@ impl Advance<'_, '_> {
         says: OfShared,
     ) -> Result<Option<Written>, RunRejection> {
         match says {
+            OfShared::LookedUp { step, key, found } => self.looked_up(&step, key, found)?,
+            OfShared::NotLookedUp { step, why } => self.not_looked_up(&step, why)?,
             OfShared::Read { step, values } => self.read(&step, values),
             OfShared::NotRead { step, why } => self.not_read(&step, why)?,
             OfShared::Lock(says) => self.of_lock(says)?,

@@ -36,6 +36,13 @@ impl Advance<'_, '_> {
                 {
                     continue;
                 }
+                if step.cache.is_some() && !self.may_start(place, &step)? {
+                    // What was skipped made others ready, and those were not looked at.
+                    return Ok(true);
+                }
+                if self.must_look_up(place, &step)? {
+                    continue;
+                }
                 if !self.has_slot(&agent) || !self.may_lock(place, &step) {
                     break;
                 }

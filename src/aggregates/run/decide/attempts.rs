@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::aggregates::run::advance::grow::NotTaken;
-use crate::aggregates::run::advance::{Advance, Completion};
+use crate::aggregates::run::advance::{Advance, Completion, Given};
 use crate::aggregates::run::beside::Beside;
 use crate::aggregates::run::child::is_made_by;
 use crate::aggregates::run::report::Report;
@@ -29,7 +29,7 @@ pub(super) fn completed(
     if advance.draft.state().is_writing(fence) {
         return Ok(());
     }
-    let report = Report::of(&attempt, &output);
+    let report = Report::of(&attempt.agent, &output);
     if let Some(failure) = report.failure() {
         return ended(advance, place, &attempt, of_answer(output, failure), None);
     }
@@ -70,7 +70,7 @@ pub(super) fn settled(
     output: Output,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = advance.draft.state().open_attempt(step, fence) else { return Ok(()) };
-    let (beside, report) = (advance.beside(&attempt, &output)?, Report::of(&attempt, &output));
+    let (beside, report) = (advance.beside(&attempt, &output)?, Report::of(&attempt.agent, &output));
     settle(advance, (place, attempt), (output, report), beside)
 }
 
@@ -82,7 +82,7 @@ fn settle(
     beside: Result<Beside, Failure>,
 ) -> Result<(), RunRejection> {
     let step = &attempt.step;
-    let Output { output: answer, usage, transcript, calls, child, .. } = output;
+    let Output { output: answer, artifacts: files, usage, transcript, calls, child, .. } = output;
     let mut stuck = None;
     let taken = match (beside, attempt.purpose) {
         (Err(failure), _) => Err(failure.into()),
@@ -132,8 +132,8 @@ fn settle(
                 || report.is_degraded;
             child_ended(advance, place, child);
             let said = report.recorded(advance.draft);
-            let (attempt, artifacts) = (Some(number), report.artifacts);
-            let came = Completion { attempt, output, artifacts, usage, degraded, transcript, said };
+            let (attempt, artifacts, given) = (Some(number), report.artifacts, Given::ByAgent(answer, files));
+            let came = Completion { attempt, output, artifacts, usage, degraded, transcript, said, given };
             advance.came_through(place, came)?;
         }
         Purpose::Compensate => {

@@ -14,7 +14,21 @@ use crate::events::run::{
 };
 
 impl Evolution<'_> {
-    pub(super) fn context_awaited(&mut self, event: &ContextAwaited) -> Result<(), Contradiction> {
+    pub(super) fn of_shared(&mut self, event: &RunEvent) -> Result<(), Contradiction> {
+        match event {
+            RunEvent::ContextAwaited(event) => self.context_awaited(event),
+            RunEvent::ContextRead(event) => self.context_read(event),
+            RunEvent::LockRequested(event) => self.lock_requested(event),
+            RunEvent::LockAcquired(event) => self.lock_acquired(event),
+            RunEvent::LockGivenBack(event) => self.lock_given_back(event),
+            RunEvent::PreparationWithdrawn(event) => self.preparation_withdrawn(event),
+            RunEvent::AttemptAnswered(event) => self.attempt_answered(event),
+            RunEvent::ContextWritten(event) => self.context_written(event),
+            _ => Err("nothing is shared so".to_owned()),
+        }
+    }
+
+    fn context_awaited(&mut self, event: &ContextAwaited) -> Result<(), Contradiction> {
         let ready = |phase: &StepPhase| *phase == StepPhase::READY;
         let place = self.expect(&event.step, "wait for what it reads", ready)?;
         if event.keys.is_empty() || self.run.shared.holds_up(place) {
@@ -26,7 +40,7 @@ impl Evolution<'_> {
         Ok(())
     }
 
-    pub(super) fn context_read(&mut self, event: &ContextRead) -> Result<(), Contradiction> {
+    fn context_read(&mut self, event: &ContextRead) -> Result<(), Contradiction> {
         let place = self.place(&event.step)?;
         let key = (event.context.clone(), event.key.clone());
         if !self.run.shared.waits_for(place, &key) {
@@ -48,15 +62,6 @@ impl Evolution<'_> {
         self.make_ready(place)
     }
 
-    /// A step wants a lock, or has it.
-    pub(super) fn of_lock(&mut self, event: &RunEvent) -> Result<(), Contradiction> {
-        match event {
-            RunEvent::LockRequested(event) => self.lock_requested(event),
-            RunEvent::LockAcquired(event) => self.lock_acquired(event),
-            _ => Err("it is about no lock".to_owned()),
-        }
-    }
-
     fn lock_requested(&mut self, event: &LockRequested) -> Result<(), Contradiction> {
         let place = self.place(&event.step)?;
         let of = LockOf {
@@ -68,7 +73,7 @@ impl Evolution<'_> {
             Some(Preparing::Locking { lock, purpose, .. }) => {
                 *purpose == event.purpose && (&lock.context, &lock.lock) == (&of.context, &of.lock)
             }
-            Some(Preparing::Reading(_)) => false,
+            Some(Preparing::Reading(_) | Preparing::LookingUp(_)) => false,
             None => self.node_mut(place)?.tries(event.purpose).is_some_and(|tries| tries.is_ready()),
         };
         if !is_again || !self.run.may_prepare(event.purpose) {
@@ -104,12 +109,13 @@ impl Evolution<'_> {
         self.close_shared(SharedEffectId::Lock(of.clone()));
         let held = HeldLock { of, fence: event.fence, until: event.until };
         self.run.shared.held.entry(place).or_default().push(held);
-        // What it read before may be another's by now.
+        // What it read before may be another's by now, and with that its work another.
         self.read_anew(place);
+        self.run.shared.looked_up.remove(&place);
         self.ready(place, purpose)
     }
 
-    pub(super) fn lock_given_back(&mut self, event: &LockGivenBack) -> Result<(), Contradiction> {
+    fn lock_given_back(&mut self, event: &LockGivenBack) -> Result<(), Contradiction> {
         let LockGivenBack { context, lock, owner } = event.clone();
         let of = LockOf { context, lock, owner };
         if !self.run.shared.giving_back.remove(&of) {
@@ -119,10 +125,7 @@ impl Evolution<'_> {
         Ok(())
     }
 
-    pub(super) fn preparation_withdrawn(
-        &mut self,
-        event: &PreparationWithdrawn,
-    ) -> Result<(), Contradiction> {
+    fn preparation_withdrawn(&mut self, event: &PreparationWithdrawn) -> Result<(), Contradiction> {
         let place = self.place(&event.step)?;
         if !self.run.paused || !self.run.is_prepared(place) {
             return Err(format!("step `{}` has nothing to withdraw", event.step));
@@ -133,7 +136,7 @@ impl Evolution<'_> {
         waited.map_or(Ok(()), |purpose| self.ready(place, purpose))
     }
 
-    pub(super) fn attempt_answered(&mut self, event: &AttemptAnswered) -> Result<(), Contradiction> {
+    fn attempt_answered(&mut self, event: &AttemptAnswered) -> Result<(), Contradiction> {
         let attempt = self.open_attempt(&event.step, event.purpose, event.attempt)?;
         let left = event.writes.iter().map(|write| (write.context.clone(), Arc::new(write.clone())));
         let key = (Arc::clone(&attempt.idempotency_key), event.attempt);
@@ -148,7 +151,7 @@ impl Evolution<'_> {
         Ok(())
     }
 
-    pub(super) fn context_written(&mut self, event: &ContextWritten) -> Result<(), Contradiction> {
+    fn context_written(&mut self, event: &ContextWritten) -> Result<(), Contradiction> {
         let attempt = self.open_attempt(&event.step, event.purpose, event.attempt)?;
         let writing = self.run.shared.writing.get_mut(&attempt.fence);
         let written = writing.and_then(|writing| writing.left.remove(&event.context));
@@ -159,7 +162,7 @@ impl Evolution<'_> {
         Ok(())
     }
 
-    fn prepare(&mut self, place: StepIndex, preparing: Preparing) {
+    pub(super) fn prepare(&mut self, place: StepIndex, preparing: Preparing) {
         if let Some(node) = self.run.steps.get(place) {
             self.changes.open(RunEffect::Shared(preparing.effect(node.id().clone())));
         }
@@ -181,7 +184,7 @@ impl Evolution<'_> {
         self.run.shared.giving_back.insert(lock);
     }
 
-    fn close_shared(&mut self, effect: SharedEffectId) {
+    pub(super) fn close_shared(&mut self, effect: SharedEffectId) {
         self.changes.close(RunEffectId::Shared(effect));
     }
 
@@ -195,10 +198,12 @@ impl Evolution<'_> {
     /// The same for all steps.
     pub(super) fn read_all_anew(&mut self) {
         self.run.shared.reads.values_mut().for_each(|reads| reads.fresh = false);
+        self.run.shared.looked_up.clear();
     }
 
     /// An attempt of the step is over, or it is not to be tried: it holds nothing any more.
     pub(super) fn leave_shared(&mut self, place: StepIndex, attempt: Option<Fence>) {
+        self.run.shared.looked_up.remove(&place);
         if self.run.shared.is_empty() {
             return;
         }

@@ -169,6 +169,7 @@ fn start(recorded: &Start, from: &Source<'_>) -> Result<StartRun, NotRecalled> {
         growth: began.growth,
         stuck: began.stuck.clone(),
         routed,
+        bypasses_cache: from.events.iter().any(|event| matches!(event, RunEvent::CacheBypassed(_))),
         insists: Default::default(),
         drive: recorded.drive,
     };

@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::aggregates::context::{LockSays, OfContext};
-use crate::aggregates::run::shared::{LockOf, OfShared};
+use crate::aggregates::run::shared::{FoundAnswer, LockOf, OfShared};
 use crate::events::codec::CodecError;
-use crate::events::ids::{ContextKey, ContextName, KeyVersion, LockFence};
+use crate::events::ids::{ContextKey, ContextName, Hash, KeyVersion, LockFence};
 use crate::events::json::Json;
+use crate::events::run::AnswerSource;
 use crate::events::time::Timestamp;
 use crate::kernel::Recording;
 
@@ -55,6 +56,21 @@ struct WrittenForm {
     refused: Option<(Code, Payload)>,
 }
 
+/// The recorded form of [`OfShared::LookedUp`].
+#[derive(Serialize, Deserialize)]
+struct LookedUpForm {
+    step: StepId,
+    key: Hash,
+    found: Option<FoundForm>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FoundForm {
+    source: AnswerSource,
+    answer: Payload,
+    artifacts: Vec<String>,
+}
+
 pub(super) fn form_of(says: OfShared, to: &mut Recording<'_, '_, Run>) -> Result<Vec<u8>, CodecError> {
     let mut words = |text: &str| to.payload(Json::of(text).unwrap_or_default());
     match says {
@@ -64,7 +80,16 @@ pub(super) fn form_of(says: OfShared, to: &mut Recording<'_, '_, Run>) -> Result
                 values.map(|(context, key, version, value)| (context, key, version, to.payload(value)));
             codec::to_bytes(&ReadForm { step, values: values.collect() })
         }
-        OfShared::NotRead { step, why: (code, message) } => {
+        OfShared::LookedUp { step, key, found } => {
+            let found = found.map(|FoundAnswer { source, answer, artifacts }| FoundForm {
+                source,
+                answer: to.payload(answer),
+                artifacts,
+            });
+            codec::to_bytes(&LookedUpForm { step, key, found })
+        }
+        OfShared::NotLookedUp { step, why: (code, message) }
+        | OfShared::NotRead { step, why: (code, message) } => {
             codec::to_bytes(&NotReadForm { step, code, message: words(&message) })
         }
         OfShared::Lock(OfContext { context, lock, owner, says }) => {
@@ -95,6 +120,17 @@ pub(super) fn heard(name: &str, from: &Recalling<'_, Run>) -> Result<OfShared, N
             };
             let values = values.into_iter().map(value).collect::<Result<_, NotRecalled>>()?;
             OfShared::Read { step, values }
+        }
+        "cache_looked_up" => {
+            let LookedUpForm { step, key, found } = read(from)?;
+            let found = found.map(|FoundForm { source, answer, artifacts }| {
+                Ok::<_, NotRecalled>(FoundAnswer { source, answer: from.blobs.json(&answer)?, artifacts })
+            });
+            OfShared::LookedUp { step, key, found: found.transpose()? }
+        }
+        "cache_not_looked_up" => {
+            let NotReadForm { step, code, message } = read(from)?;
+            OfShared::NotLookedUp { step, why: (code, text(&message)?) }
         }
         "context_not_read" => {
             let NotReadForm { step, code, message } = read(from)?;

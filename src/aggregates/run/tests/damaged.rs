@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use super::play::order;
 use super::random::{begin, turn, workflow};
-use crate::aggregates::run::{Ask, Node, Run};
+use crate::aggregates::run::shared::Preparing;
+use crate::aggregates::run::{Ask, Node, Run, StepIndex};
 use crate::events::codec::Encoded;
-use crate::events::ids::{Fence, StepId, StreamId, Version};
-use crate::events::run::{MessageGiven, MessageHandled, Purpose, RunEvent};
+use crate::events::ids::{AgentName, Fence, StepId, StreamId, Version};
+use crate::events::json::Payload;
+use crate::events::run::{AnswerKept, MessageGiven, MessageHandled, Purpose, RunEvent};
 use crate::events::time::Timestamp;
 use crate::kernel::{Aggregate, At, EffectChanges};
 use crate::testing::Dice;
@@ -95,9 +97,43 @@ fn fitted(run: &Run, mut event: RunEvent) -> RunEvent {
             }
         }
         RunEvent::StepCompleted(done) if done.attempt > 0 => done.attempt = tries(&done.step, Purpose::Do),
-        _ => {}
+        _ => fit_answer(run, &mut event),
     }
     event
+}
+
+/// A step that could look for an earlier answer, looks for one, or has found none: few of them answer in so short a time, so that what
+/// says of one that it found none says of another what it answered.
+fn fit_answer(run: &Run, event: &mut RunEvent) {
+    let step = |place: &StepIndex| run.steps.get(*place).map(|node| node.id().clone());
+    let is_looking = |preparing: &Preparing| matches!(preparing, Preparing::LookingUp(_));
+    let looking = run.shared.preparing.iter().find(|(_, preparing)| is_looking(preparing));
+    let looking = looking.and_then(|(place, _)| step(place));
+    let could_look =
+        |(place, node): &(StepIndex, &Node)| node.doing.is_ready() && !run.shared.holds_up(*place);
+    match (event, looking) {
+        (RunEvent::CacheAwaited(awaited), _) => {
+            let could = run.steps.indexed().find(could_look);
+            could.into_iter().for_each(|(_, node)| awaited.step = node.id().clone());
+        }
+        (RunEvent::CacheHit(hit), Some(looking)) => hit.step = looking,
+        (RunEvent::CacheMissed(missed), Some(looking)) => missed.step = looking,
+        (event @ (RunEvent::CacheMissed(_) | RunEvent::CacheHit(_)), None) => {
+            let found =
+                run.shared.looked_up.iter().find_map(|(place, found)| Some((step(place)?, found.key)));
+            let kept = found.map(|(step, key)| AnswerKept {
+                step,
+                attempt: 1,
+                agent: AgentName::new("ada"),
+                key,
+                ttl_us: None,
+                answer: Payload::default(),
+                artifacts: Vec::new(),
+            });
+            kept.into_iter().for_each(|kept| *event = kept.into());
+        }
+        _ => {}
+    }
 }
 
 /// Whoever can be given a message.

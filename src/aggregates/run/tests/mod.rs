@@ -1,6 +1,7 @@
 //! The rules of a run, each by what is decided and what follows.
 
 mod agents;
+mod cache;
 mod context;
 mod control;
 mod damaged;
@@ -347,6 +348,7 @@ fn starting_again_attaches_only_to_the_same() {
             growth: GrowthLimits::default(),
             stuck: StuckLimits::default(),
             routed: None,
+            bypasses_cache: false,
             insists: Insists::default(),
             drive: false,
         }))

@@ -105,6 +105,7 @@ impl Play {
             },
             stuck: StuckLimits::default(),
             routed: None,
+            bypasses_cache: false,
             insists: Insists::default(),
             drive: true,
         };

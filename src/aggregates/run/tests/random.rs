@@ -160,8 +160,10 @@ pub(super) fn begin(file: &str, dice: &mut Dice, limits: (u32, Option<Duration>)
     let parent = dice.one_in(2).then_some(parent);
     let looks = dice.one_in(2);
     let routed = dice.one_in(3).then(routed);
+    let bypasses_cache = dice.one_in(4);
     Play::start_as(file, |start| {
         start.routed = routed;
+        start.bypasses_cache = bypasses_cache;
         ((start.parallel, start.duration_limit), start.parent) = (limits, parent);
         let agents = [
             ("ada", delivering::ADA),

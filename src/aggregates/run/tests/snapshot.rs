@@ -73,7 +73,7 @@ steps:
 }
 
 /// The hash of all snapshots of these histories, one after each event.
-const HASH: &str = "b6bb3eaa400026d32dc4f65824c4273ace9fc4d41bb8b592810bc35aa7407d0c";
+const HASH: &str = "473edeeb316655235ca9aa8f87f07c0e6de151d9a99234765bace84aa16f5901";
 
 /// Whoever changes the shape of the state, or the rules of the fold, learns it here.
 /// A run that asks people, goes round, and grows.

@@ -59,6 +59,11 @@ pub enum EffectReport {
         /// Each key, as in `CONTEXT/KEY`.
         keys: Vec<String>,
     },
+    /// It is looked up whether there is an earlier answer that a step could take.
+    LookUp {
+        /// The step that waits for that.
+        step: StepId,
+    },
     /// A step waits for a lock of a shared context.
     Lock {
         /// The step.
@@ -140,6 +145,7 @@ fn shared(effect: SharedEffect) -> EffectReport {
             let keys = keys.iter().map(|(context, key)| format!("{context}/{key}")).collect();
             EffectReport::Read { step, keys }
         }
+        SharedEffect::LookUp(awaited) => EffectReport::LookUp { step: awaited.step.clone() },
         SharedEffect::Lock { step, of, until } => EffectReport::Lock { step, lock: shown(&of), until },
         SharedEffect::GiveBack(of) => EffectReport::GiveBack { lock: shown(&of) },
         SharedEffect::Write { step, context, .. } => EffectReport::Write { step, context },

@@ -59,6 +59,7 @@ pub(super) fn causes(past: &Past<'_>, event: &RunEvent, is_asked_about: bool) ->
         RunEvent::RetryScheduled(retry) => vec![Want::Tried(retry.step.clone(), retry.purpose)],
         RunEvent::FallbackEngaged(to) => vec![Want::Tried(to.step.clone(), Purpose::Do)],
         RunEvent::AttemptStarted(began) => attempt_began(past, began),
+        RunEvent::CacheHit(hit) => sources(past, &hit.step, &past.uses(&hit.step, Purpose::Do)),
         RunEvent::HandoffDeclared(told) => vec![Want::Began(told.step.clone(), Purpose::Do)],
         RunEvent::Escalated(asked) => vec![Want::Tried(asked.step.clone(), Purpose::Do)],
         RunEvent::RepairAsked(asked) => vec![Want::Tried(asked.step.clone(), Purpose::Do)],
@@ -222,6 +223,7 @@ fn step_completed(past: &Past<'_>, done: &StepCompleted, is_asked_about: bool) -
             past.inside(node).last().map(|round| Want::Made(round.id().clone())).into_iter().collect()
         }
         StepKind::Work { agent } if is_made_by(agent) => vec![Want::ChildEnded(step.clone())],
+        StepKind::Work { .. } if done.cached => vec![Want::Taken(step.clone())],
         StepKind::Work { .. } if is_asked_about && done.attempt > 0 => tries(step, Purpose::Do, done.attempt),
         StepKind::Work { .. } => began_with(past, step, Purpose::Do),
         StepKind::Sleep | StepKind::AskOfPhase => Vec::new(),

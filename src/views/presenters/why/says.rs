@@ -10,9 +10,9 @@ use crate::events::ids::{AgentName, KeyVersion, StepId, TimerId};
 use crate::events::json::Payload;
 use crate::events::problem::Code;
 use crate::events::run::{
-    AttemptStarted, Because, ChildEnded, ContextChanged, Handling, MessageGiven, MessageHandled, MessageSent,
-    Purpose, RequestRouted, Resolution, RollbackCause, RunEvent, RunStarted, SkipReason, StepAdded,
-    StepCompleted, StepFailed, StepKind, StepSkipped,
+    AnswerSource, ApprovalRequested, AttemptStarted, Because, CacheHit, ChildEnded, ContextChanged, Gate,
+    Handling, MessageGiven, MessageHandled, MessageSent, Purpose, RequestRouted, Resolution, RollbackCause,
+    RunEvent, RunStarted, SkipReason, StepAdded, StepCompleted, StepFailed, StepKind, StepSkipped,
 };
 use crate::events::text::{shortened, shortened_lines};
 use crate::events::time::{Timestamp, format_duration};
@@ -60,6 +60,7 @@ pub(super) fn says(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<
         RunEvent::SignalReceived(came) => {
             of_run(format!("{} sent the signal `{}`: {}", came.by, came.name, value(past, &came.data)))
         }
+        RunEvent::CacheHit(hit) => of(&hit.step, taken(hit)),
         RunEvent::ContextChanged(changed) => of(&changed.step, written(past, changed)),
         RunEvent::ContextAwaited(_) | RunEvent::ContextRead(_) | RunEvent::LockRequested(_) => {
             shared(past, event, at)
@@ -368,7 +369,13 @@ pub fn command(work: &Work) -> String {
 fn completed(past: &Past<'_>, done: &StepCompleted) -> String {
     let lesser = if done.degraded { ", in a lesser way" } else { "" };
     let without = past.node(&done.step).and_then(|node| without(past, node)).unwrap_or_default();
-    format!("`{}` answered{lesser}{without} {}", done.step, value(past, &done.output))
+    let how = if done.cached { "took an earlier answer:" } else { "answered" };
+    format!("`{}` {how}{lesser}{without} {}", done.step, value(past, &done.output))
+}
+
+fn taken(CacheHit { step, source, .. }: &CacheHit) -> String {
+    let AnswerSource { run, step: of, version } = source;
+    format!("`{step}` took what `{of}` of run {run} had answered, at its version {version}")
 }
 
 /// The items without which a fan-out answered; none where all have answered.

@@ -104,14 +104,14 @@ fn keys_that_do_not_exist_and_keys_that_are_not_built() {
     check_steps(&[
         ("run: x\n    nedes: []", Code::UnknownKey, 4, 5, "a step has no key `nedes`", "`needs`"),
         ("rnu: x", Code::UnknownKey, 3, 5, "`rnu`", "`run`"),
-        ("run: x\n    cache: {ttl: 1h}", Code::NotBuilt, 4, 5, "`cache`", ""),
+        ("run: x\n    merge: auto", Code::NotBuilt, 4, 5, "`merge`", ""),
         ("run: x\n    retry: {polcy: fixed}", Code::UnknownKey, 4, 13, "`polcy`", "`policy`"),
     ]);
 }
 
 #[test]
 fn every_key_of_later_versions_is_named_as_such() {
-    for key in ["artifacts", "cache", "priority", "files", "worktree", "merge"] {
+    for key in ["artifacts", "priority", "files", "worktree", "merge"] {
         let problem = only(&step(&format!("run: x\n    {key}: y")));
         assert_eq!(problem.code, Code::NotBuilt, "{key}");
         assert_eq!(problem.message, format!("`{key}` is not supported by this version"));

@@ -19,8 +19,10 @@ fn every_example_of_the_docs_is_a_workflow() {
 #[test]
 fn the_docs_list_every_key() {
     let of_files = [&KEYS, &defaults::KEYS, &LIMITS, &steps::KEYS, &retry::KEYS, &saga::KEYS, &repeat::KEYS];
-    for key in
-        of_files.iter().chain(&[&tiers::KEYS, &phases::KEYS, &tasks::KEYS]).flat_map(|keys| keys.names())
+    for key in of_files
+        .iter()
+        .chain(&[&tiers::KEYS, &phases::KEYS, &tasks::KEYS, &cache::KEYS])
+        .flat_map(|keys| keys.names())
     {
         assert!(DOCS.contains(&format!("`{key}`")), "{key}");
     }

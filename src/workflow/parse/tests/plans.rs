@@ -101,7 +101,7 @@ fn the_first_thing_that_is_wrong_is_told_with_its_path() {
         (r#"[{"id": "a b", "run": "x"}]"#, "add_steps[0].id", "`a b` is no step id", ""),
         (r#"[{"id": "a"}]"#, "add_steps[0]", "does nothing", "exactly one"),
         (r#"[{"id": "a", "rnu": "x"}]"#, "add_steps[0].rnu", "no key `rnu`", "`run`"),
-        (r#"[{"id": "a", "run": "x", "cache": {}}]"#, "add_steps[0].cache", "not supported", ""),
+        (r#"[{"id": "a", "run": "x", "merge": "auto"}]"#, "add_steps[0].merge", "not supported", ""),
         (
             r#"[{"id": "a", "run": "x", "retry": {"attempts": 0}}]"#,
             "add_steps[0].retry.attempts",

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::aggregates::context::{LockSays, OfContext};
-use crate::aggregates::run::{OfShared, SharedEffect};
+use crate::aggregates::run::{FoundAnswer, OfShared, SharedEffect};
 use crate::events::ids::{KeyVersion, LockFence};
+use crate::events::run::AnswerSource;
 
 pub(super) const CONTEXTS: &str = "contexts: {t: team, o: other}\n";
 
@@ -35,7 +36,11 @@ pub(super) fn any_answer(dice: &mut Dice, play: &mut Play) {
     if dice.one_in(4) {
         // There may be slots again by then, for what waited for one.
         let told = play.ask(Ask::OfShared(Box::new(again)));
-        let is_told = |word: &String| word.starts_with("context_") || word.starts_with("lock_acquired");
+        let is_told = |word: &String| {
+            ["context_", "lock_acquired", "cache_hit", "cache_missed"]
+                .iter()
+                .any(|kind| word.starts_with(kind))
+        };
         assert!(!told.iter().any(is_told), "what was heard once changes nothing: {told:?}");
     }
 }
@@ -59,6 +64,19 @@ fn answer(effect: &SharedEffect, version: u64, refuses: bool, play: &Play) -> Of
             let value = Json::from(&serde_json::json!(version));
             let value = |(context, key)| (context, key, KeyVersion(version), value.clone());
             OfShared::Read { step, values: keys.into_iter().map(value).collect() }
+        }
+        SharedEffect::LookUp(awaited) if refuses => {
+            OfShared::NotLookedUp { step: awaited.step.clone(), why: why() }
+        }
+        SharedEffect::LookUp(awaited) => {
+            let source = AnswerSource {
+                run: RunId::parse("other").unwrap(),
+                step: awaited.step.clone(),
+                version: Version(7),
+            };
+            let answer = Json::from(&serde_json::json!({"x": version, "n": version}));
+            let found = (version < 2).then(|| FoundAnswer { source, answer, artifacts: Vec::new() });
+            OfShared::LookedUp { step: awaited.step.clone(), key: awaited.work, found }
         }
         SharedEffect::Lock { step, of, .. } if refuses && version == 0 => {
             OfShared::LockRefused { step, of, why: why() }

@@ -18,6 +18,10 @@ const PLANS: &str = "    agent: ada\n    plan: {repairs: 1, max: 6, test: 'true'
 /// Of a run that a step starts that is refused.
 const NOTHING_TO_UNDO: &str = "    compensate: none\n";
 
+/// Whether a step may take an earlier answer.
+const CACHES: &[&str] =
+    &["", "", "    cache: {}\n", "    cache: {ttl: 1m, files: ['*.md', 'src/{{ run.id }}']}\n"];
+
 /// A workflow file of up to seven steps, each of which may need any of those before it.
 pub(in crate::aggregates::run::tests) fn workflow(dice: &mut Dice) -> String {
     let mut file = String::from("name: random\n");
@@ -67,6 +71,20 @@ pub(in crate::aggregates::run::tests) fn workflow(dice: &mut Dice) -> String {
         );
         if undoing != NOTHING_TO_UNDO || !starts_a_run {
             file.push_str(undoing);
+        }
+        let step = file.rsplit("- id").next().unwrap_or_default();
+        let never = [
+            "workflow:",
+            "repeat:",
+            "plan:",
+            "approve: after",
+            "irreversible:",
+            "{run: undo",
+            "{agent: eve, prompt: undo",
+            "{run: 'undo",
+        ];
+        if !never.iter().any(|key| step.contains(key)) {
+            file.push_str(pick::<&str>(dice, CACHES));
         }
     }
     file
