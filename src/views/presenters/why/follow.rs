@@ -223,7 +223,7 @@ fn step_completed(past: &Past<'_>, done: &StepCompleted, is_asked_about: bool) -
             past.inside(node).last().map(|round| Want::Made(round.id().clone())).into_iter().collect()
         }
         StepKind::Work { agent } if is_made_by(agent) => vec![Want::ChildEnded(step.clone())],
-        StepKind::Work { .. } if done.cached => vec![Want::Taken(step.clone())],
+        StepKind::Work { .. } if done.cached => vec![Want::Cached(step.clone())],
         StepKind::Work { .. } if is_asked_about && done.attempt > 0 => tries(step, Purpose::Do, done.attempt),
         StepKind::Work { .. } => began_with(past, step, Purpose::Do),
         StepKind::Sleep | StepKind::AskOfPhase => Vec::new(),

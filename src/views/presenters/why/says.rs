@@ -10,9 +10,9 @@ use crate::events::ids::{AgentName, KeyVersion, StepId, TimerId};
 use crate::events::json::Payload;
 use crate::events::problem::Code;
 use crate::events::run::{
-    AnswerSource, ApprovalRequested, AttemptStarted, Because, CacheHit, ChildEnded, ContextChanged, Gate,
-    Handling, MessageGiven, MessageHandled, MessageSent, Purpose, RequestRouted, Resolution, RollbackCause,
-    RunEvent, RunStarted, SkipReason, StepAdded, StepCompleted, StepFailed, StepKind, StepSkipped,
+    AnswerSource, AttemptStarted, Because, CacheHit, ChildEnded, ContextChanged, Handling, MessageGiven,
+    MessageHandled, MessageSent, Purpose, RequestRouted, Resolution, RollbackCause, RunEvent, RunStarted,
+    SkipReason, StepAdded, StepCompleted, StepFailed, StepKind, StepSkipped,
 };
 use crate::events::text::{shortened, shortened_lines};
 use crate::events::time::{Timestamp, format_duration};

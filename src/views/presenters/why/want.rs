@@ -47,7 +47,7 @@ pub(super) enum Want {
     /// A step began to wait for a lock.
     Locked(StepId),
     /// A step took an earlier answer.
-    Taken(StepId),
+    Cached(StepId),
     /// A step handed its work over.
     HandedOver(StepId),
     /// It was decided who does what somebody asked for.
@@ -139,7 +139,7 @@ impl Want {
             Self::Written(_) => kind == "context_changed",
             Self::Read(..) => kind == "context_read",
             Self::Locked(_) => kind == "lock_requested",
-            Self::Taken(_) => kind == "cache_hit",
+            Self::Cached(_) => kind == "cache_hit",
             Self::HandedOver(_) => kind == "handoff_declared",
             Self::Escalated(_) => kind == "escalated",
             Self::Mended(_) => kind == "repair_asked",
@@ -173,7 +173,7 @@ impl Want {
             | Self::Handled(step, ..)
             | Self::FellBack(step)
             | Self::HandedOver(step)
-            | Self::Taken(step)
+            | Self::Cached(step)
             | Self::Escalated(step)
             | Self::Mended(step)
             | Self::Taken(step, ..)
@@ -230,7 +230,7 @@ impl Want {
                 matches!(event, RunEvent::ContextRead(read) if (&read.step, &read.context, &read.key) == (step, context, key))
             }
             Self::Locked(step) => matches!(event, RunEvent::LockRequested(lock) if lock.step == *step),
-            Self::Taken(step) => matches!(event, RunEvent::CacheHit(hit) if hit.step == *step),
+            Self::Cached(step) => matches!(event, RunEvent::CacheHit(hit) if hit.step == *step),
             Self::HandedOver(step) => matches!(event, RunEvent::HandoffDeclared(told) if told.step == *step),
             Self::Escalated(step) => matches!(event, RunEvent::Escalated(asked) if asked.step == *step),
             Self::Mended(step) => matches!(event, RunEvent::RepairAsked(asked) if asked.step == *step),
