@@ -183,17 +183,7 @@ impl System {
         let hosting = Hosting::start(context.clone(), Arc::clone(&spread));
         let agents = Communicator::start(roster, library, clock, spread);
         let (committed, standings) = (store.committed(), Arc::new(LiveStandings(Arc::clone(&hosting))));
-        let rows: Vec<Box<dyn Projection>> = vec![
-            Box::new(RunRows),
-            Box::new(AttentionRows),
-            Box::new(AgentRows),
-            Box::new(HandoffRows),
-            Box::new(SuccessRows),
-            Box::new(TaskRows),
-            Box::new(ConversationRows),
-            Box::new(CacheRows { bytes_max: settings.cache_bytes }),
-        ];
-        let projector = Arc::new(Projector::new(store, standings, rows));
+        let projector = Arc::new(Projector::new(store, standings, read_models(settings.cache_bytes)));
         let cache = CacheView::new(Arc::clone(&projector));
         let known = (Arc::new(AgentsView::new(Arc::clone(&projector))), cache.clone());
         let live = Runs::new(Arc::clone(&hosting), Arc::clone(&agents), writers, Arc::clone(&logs), known);
@@ -412,6 +402,20 @@ impl System {
             self.live.hurry_pages();
         }
     }
+}
+
+/// The read models that are kept up, in the order in which they are folded.
+fn read_models(cache_bytes: u64) -> Vec<Box<dyn Projection>> {
+    vec![
+        Box::new(RunRows),
+        Box::new(AttentionRows),
+        Box::new(AgentRows),
+        Box::new(HandoffRows),
+        Box::new(SuccessRows),
+        Box::new(TaskRows),
+        Box::new(ConversationRows),
+        Box::new(CacheRows { bytes_max: cache_bytes }),
+    ]
 }
 
 /// A stream has no such version.

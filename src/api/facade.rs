@@ -165,13 +165,7 @@ impl Facade {
         if !request.only_looks() {
             self.begin_telling().await?;
         }
-        if matches!(
-            request,
-            Request::Begin { drive: true, .. }
-                | Request::See { .. }
-                | Request::Outcome { .. }
-                | Request::SeeAll { .. }
-        ) {
+        if drives(&request) {
             self.system.make_way();
         }
         match request {
@@ -265,6 +259,17 @@ impl Response {
     fn said(transcript: AttemptReport) -> Self {
         Self::Transcript(Box::new(transcript))
     }
+}
+
+/// Whether something goes on with that request: who holds the store and ends makes way for it.
+const fn drives(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Begin { drive: true, .. }
+            | Request::See { .. }
+            | Request::Outcome { .. }
+            | Request::SeeAll { .. }
+    )
 }
 
 /// No run is what a text means.

@@ -236,11 +236,7 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
         figures.add("w3", "commits", done.commits());
     }
     if arguments.wants("budget") {
-        let before = fan(dir, sizes.steps).await?;
-        let limited = limited_fan(dir, sizes.steps).await?;
-        let after = fan(dir, sizes.steps).await?;
-        figures.add("budget", "total_us", limited.us());
-        figures.add("budget", "speed_of_w3", f64::midpoint(before.us(), after.us()) / limited.us());
+        budget(figures, sizes, dir).await?;
     }
     if arguments.wants("unwind") {
         let before = fan(dir, sizes.steps).await?;
@@ -252,6 +248,16 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
         figures.add("unwind", "each_of_many", many / (took * MANY as f64));
     }
     of_what_is_there(figures, arguments, sizes, dir).await
+}
+
+/// Measures a fan whose run has a limit that is not met, beside one without.
+async fn budget(figures: &mut Figures, sizes: &Sizes, dir: &Path) -> Result<()> {
+    let before = fan(dir, sizes.steps).await?;
+    let limited = limited_fan(dir, sizes.steps).await?;
+    let after = fan(dir, sizes.steps).await?;
+    figures.add("budget", "total_us", limited.us());
+    figures.add("budget", "speed_of_w3", f64::midpoint(before.us(), after.us()) / limited.us());
+    Ok(())
 }
 
 /// Measures what becomes of runs that are there: those of a process that was killed, those that wait, and long histories.

@@ -198,9 +198,8 @@ impl Evolution<'_> {
             RunEvent::RunCancelled(_) => self.run_gives_up(End::Cancelled),
             RunEvent::RunStuck(event) => self.run_stuck(event),
             RunEvent::CacheBypassed(_) | RunEvent::AnswerKept(_) => self.of_cache(event),
-            RunEvent::CacheAwaited(_) | RunEvent::CacheHit(_) | RunEvent::CacheMissed(_) => {
-                self.of_cache(event)
-            }
+            RunEvent::CacheAwaited(_) | RunEvent::CacheHit(_) => self.of_cache(event),
+            RunEvent::CacheMissed(_) => self.of_cache(event),
         }
     }
 

@@ -1,6 +1,8 @@
 //! What a request may hold, checked in one place: names from another process become keys and paths as those from the command
 //! line do. And how it is written and read, within its bound.
 
+mod shared;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -8,13 +10,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{
-    CacheWants, ContextWants, Control, ConversationWants, KeyGiven, Request, TaskWanted, TasksWanted,
-    TurnGiven, WhichEvents, WhichMessages,
-};
+use super::{Control, Request, TaskWanted, TasksWanted, WhichEvents};
 use crate::aggregates::run::Order;
 use crate::api::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
-use crate::events::ids::{AgentName, ContextKey, ContextName, ConversationName, InvalidId, RunId, StepId};
+use crate::events::ids::{AgentName, ContextName, ConversationName, InvalidId, RunId, StepId};
 use crate::events::json::Json;
 use crate::events::limits::{CALLS_MAX, TASK_ANSWER_JSON_BYTES_MAX, TASK_LEASE_MAX, TOKENS_MAX};
 use crate::events::money::{DOLLARS_MAX, NANOS_A_DOLLAR};
@@ -234,63 +233,6 @@ impl TasksWanted {
                 named("who takes it", by)?;
                 lease(*length)
             }
-        }
-    }
-}
-
-impl CacheWants {
-    fn check(&self) -> Result<(), Problem> {
-        match self {
-            Self::List => Ok(()),
-            Self::Clear { agent, by, id: _ } => {
-                agent.iter().try_for_each(self::agent)?;
-                named("who clears it", by)
-            }
-        }
-    }
-}
-
-impl WhichMessages {
-    fn check(&self) -> Result<(), Problem> {
-        let Self { agent, kind: _, since: _, correlation, dead: _, limit: _ } = self;
-        agent.iter().try_for_each(self::agent)?;
-        correlation.iter().try_for_each(|text| words("the correlation", text))
-    }
-}
-
-impl ContextWants {
-    fn check(&self) -> Result<(), Problem> {
-        let is_key = |key: &ContextKey| ContextKey::parse(key.as_str()).map(drop).map_err(no_name);
-        match self {
-            Self::Get { key } => key.iter().try_for_each(is_key),
-            Self::History { key } => is_key(key),
-            Self::Locks => Ok(()),
-            Self::Set { keys, by, id: _ } => {
-                named("who writes", by)?;
-                keys.iter().try_for_each(|KeyGiven { key, value, expected: _ }| {
-                    is_key(key)?;
-                    whole("a value", value)
-                })
-            }
-        }
-    }
-}
-
-impl ConversationWants {
-    fn check(&self) -> Result<(), Problem> {
-        match self {
-            // What turns may say is refused by the conversation.
-            Self::Add { turns, window: _, by, id: _ } => {
-                named("who adds", by)?;
-                turns.iter().try_for_each(|TurnGiven { role: _, name, pinned: _, content: _ }| {
-                    name.iter().try_for_each(agent)
-                })
-            }
-            Self::Pin { turn: _, pinned: _, by, id: _ } => named("who wants it", by),
-            Self::Search { query, limit: _ } => words("what is looked for", query),
-            Self::Show { archived: _ }
-            | Self::Turns { which: _, from: _, limit: _ }
-            | Self::Export { last: _ } => Ok(()),
         }
     }
 }

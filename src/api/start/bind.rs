@@ -174,9 +174,10 @@ impl<'a> Binding<'a> {
     }
 
     /// Whether a step can do without an agent that it names: one to whom it might be handed over in a chain, and who is not there
-    /// while a default agent is, or whose executor is not.
+    /// while a default agent is, whose executor is not, or for whom there is no model.
     fn may_lack(&self, named: &NamedAgent, problem: &Problem) -> bool {
-        let is_lacking = self.default_for(named).is_some() || problem.code == Code::NotBuilt;
+        let is_lacking =
+            self.default_for(named).is_some() || matches!(problem.code, Code::NotBuilt | Code::NoModel);
         named.role == AgentRole::TakesOver && named.or_default && is_lacking
     }
 

@@ -16,7 +16,7 @@ pub(in crate::cli) struct ConversationArguments {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ConversationVerb {
-    /// Add a turn, which begins the conversation if there is none of that name; or many, from JSON lines
+    /// Add a turn, or many from JSON lines, and begin the conversation if it is new
     Add(AddTurnArguments),
     /// Show the conversations that there are
     List,

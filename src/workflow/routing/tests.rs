@@ -31,13 +31,13 @@ fn ranked(agents: &[(&str, &str, Past)], query: &str) -> Vec<String> {
     fits.into_iter().map(|fit| fit.name.to_string()).collect()
 }
 
-fn share_of_hits(file: &str, text: &str) -> u64 {
+fn share_of_hits(file: &str, text: &str, count: u64) -> u64 {
     let rules = rules();
     let mut score = Score::default();
     for case in cases::read(text, file).unwrap() {
         score.add(&case, &rules.classify(&case.query, &case.context), None);
     }
-    assert_eq!(score.cases, 30, "{file}");
+    assert_eq!(score.cases, count, "{file}");
     for (what, hits) in &score.totals {
         assert!(hits.percent() >= 80, "{file}: {what} {hits:?}: {:?}", score.misses);
     }
@@ -47,9 +47,9 @@ fn share_of_hits(file: &str, text: &str) -> u64 {
 #[test]
 fn of_the_cases_that_nobody_tuned_on_four_of_five_are_right_in_all() {
     let held = include_str!("../../../examples/routing/held-out.jsonl");
-    assert!(share_of_hits("held-out.jsonl", held) >= 80);
+    assert!(share_of_hits("held-out.jsonl", held, 50) >= 80);
     let tuned = include_str!("../../../examples/routing/tune.jsonl");
-    assert!(share_of_hits("tune.jsonl", tuned) >= 80);
+    assert!(share_of_hits("tune.jsonl", tuned, 60) >= 80);
 }
 
 #[test]

@@ -89,9 +89,7 @@ fn settle(
         (Ok(beside), Purpose::Do) => {
             let taken = taken(advance, place, &answer, &beside)?;
             let seen = look(advance, place, &attempt, &answer, &taken)?;
-            if let Some(note) = seen.note {
-                advance.draft.emit(note);
-            }
+            seen.note.into_iter().for_each(|note| advance.draft.emit(note));
             stuck = seen.stuck;
             let output = taken.map(|taken| taken.output);
             output.map(|output| (output, beside))

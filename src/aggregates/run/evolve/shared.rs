@@ -127,7 +127,8 @@ impl Evolution<'_> {
 
     fn preparation_withdrawn(&mut self, event: &PreparationWithdrawn) -> Result<(), Contradiction> {
         let place = self.place(&event.step)?;
-        if !self.run.paused || !self.run.is_prepared(place) {
+        let starts_nothing = self.run.paused || self.run.is_out_of_budget();
+        if !starts_nothing || !self.run.is_prepared(place) {
             return Err(format!("step `{}` has nothing to withdraw", event.step));
         }
         let waited = self.run.shared.preparing.get(&place).map(Preparing::purpose);

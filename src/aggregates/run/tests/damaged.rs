@@ -10,7 +10,7 @@ use crate::aggregates::run::{Ask, Node, Run, StepIndex};
 use crate::events::codec::Encoded;
 use crate::events::ids::{AgentName, Fence, StepId, StreamId, Version};
 use crate::events::json::Payload;
-use crate::events::run::{AnswerKept, MessageGiven, MessageHandled, Purpose, RunEvent};
+use crate::events::run::{AnswerKept, ChildStirred, MessageGiven, MessageHandled, Purpose, RunEvent};
 use crate::events::time::Timestamp;
 use crate::kernel::{Aggregate, At, EffectChanges};
 use crate::testing::Dice;
@@ -72,14 +72,7 @@ fn fitted(run: &Run, mut event: RunEvent) -> RunEvent {
             let open = run.messages().deliveries.values().next();
             open.iter().for_each(|open| (lost.fence, lost.number) = (open.fence, open.number));
         }
-        RunEvent::ChildStirred(stirred) => {
-            let rests = |node: &Node| {
-                Some((node.id().clone(), node.child.as_ref().filter(|child| child.rests)?.run.clone()))
-            };
-            if let Some((step, child)) = run.nodes().iter().find_map(rests) {
-                (stirred.step, stirred.run) = (step, child);
-            }
-        }
+        RunEvent::ChildStirred(stirred) => fit_stirred(run, stirred),
         RunEvent::MessageGiven(given) => fit_given(run, given),
         RunEvent::MessageHandled(handled) => {
             // Whoever was given one.
@@ -100,6 +93,15 @@ fn fitted(run: &Run, mut event: RunEvent) -> RunEvent {
         _ => fit_answer(run, &mut event),
     }
     event
+}
+
+/// A child that rests.
+fn fit_stirred(run: &Run, stirred: &mut ChildStirred) {
+    let rests =
+        |node: &Node| Some((node.id().clone(), node.child.as_ref().filter(|child| child.rests)?.run.clone()));
+    if let Some((step, child)) = run.nodes().iter().find_map(rests) {
+        (stirred.step, stirred.run) = (step, child);
+    }
 }
 
 /// A step that could look for an earlier answer, looks for one, or has found none: few of them answer in so short a time, so that what

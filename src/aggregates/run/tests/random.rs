@@ -15,7 +15,7 @@ pub(super) use self::workflow::workflow;
 use super::play::{Play, order};
 use crate::aggregates::run::kin::{ChildSays, ForParent, OfChild, Wants};
 use crate::aggregates::run::{Ask, Phase, Run, RunEffect, RunEffectId, RunStatus};
-use crate::events::ids::{AgentName, MessageNumber, RunId, StepId, Version};
+use crate::events::ids::{AgentName, Fence, MessageNumber, RunId, StepId, Version};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Class, Code};
 use crate::events::run::{
@@ -256,15 +256,17 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
             let child = (started.agent.as_str() == "workflow").then_some(child);
             let output = Json::parse(pick::<&str>(dice, &ANSWERS)).unwrap();
             let (requests, usage) = (any_messages(dice), spend::any_usage(dice));
-            let calls = if started.fence.0.is_multiple_of(4) {
-                vec![ModelCall { turn: 1, ..ModelCall::default() }]
-            } else {
-                Vec::new()
-            };
+            let calls = some_calls(started.fence);
             let output = Output { output, child, usage, requests, calls, ..Output::default() };
             play.ask(Ask::Completed { step: started.step.clone(), fence: started.fence, output });
         }
     }
+}
+
+/// The calls of models of an attempt, of every fourth.
+fn some_calls(fence: Fence) -> Vec<ModelCall> {
+    let calls = fence.0.is_multiple_of(4).then(|| ModelCall { turn: 1, ..ModelCall::default() });
+    calls.into_iter().collect()
 }
 
 /// What an attempt may send.

@@ -3,9 +3,10 @@
 use super::play::{Play, order};
 use crate::aggregates::context::{LockSays, OfContext};
 use crate::aggregates::run::shared::{LEASE, SharedEffect};
-use crate::aggregates::run::{Ask, LockOf, OfShared, RunEffect};
+use crate::aggregates::run::{Ask, LockOf, OfShared, Raise, RunEffect};
 use crate::events::ids::{ContextKey, ContextName, KeyVersion, LockFence, StepId};
 use crate::events::json::Json;
+use crate::events::run::SpendLimits;
 use crate::kernel::Aggregate;
 use crate::workflow::work::{Failure, Stop};
 
@@ -116,6 +117,26 @@ fn a_rollback_that_is_paused_waits_for_no_lock_until_it_goes_on() {
     let of = awaited(&play).remove(0);
     assert_eq!(grant(&mut play, &of), ["lock_acquired a", "attempt_started undo a"]);
     assert_eq!(play.complete("a", "1"), ["step_compensated a", "run_compensated"]);
+}
+
+// It was taken from steps that were prepared, and the fold said that it cannot be.
+#[test]
+fn what_a_limit_stops_holds_no_lock_until_it_is_raised() {
+    let mut play = Play::start(
+        "name: w\nlimits: {calls: 1}\ncontexts: {t: team}\nsteps: [{id: a, run: x, needs: [], locks: [t/one]}, {id: b, run: x, needs: []}]",
+    );
+    let of = awaited(&play).remove(0);
+    assert_eq!(play.attempts().len(), 1, "b has the only call");
+    let stopped = grant(&mut play, &of);
+    assert_eq!(stopped, ["lock_acquired a", "budget_exhausted a", "preparation_withdrawn a"]);
+    assert_eq!(given_back(&play), [of]);
+    play.complete("b", "1");
+    let limits = SpendLimits { calls: Some(2), ..SpendLimits::default() };
+    let raise = Raise { limits, by: "ada".into(), reason: None };
+    assert_eq!(play.ask(Ask::RaiseBudget(Box::new(raise))), ["budget_raised", "lock_requested a"]);
+    let of = awaited(&play).remove(0);
+    assert_eq!(grant(&mut play, &of), ["lock_acquired a", "attempt_started a", "budget_reserved a"]);
+    assert_eq!(play.complete("a", "1"), ["budget_settled a", "step_completed a", "run_completed"]);
 }
 
 #[test]
