@@ -170,11 +170,11 @@ impl Stepper<'_> {
             loop {
                 tokio::select! {
                     biased;
-                    asked = &mut asking => break asked?,
+                    asked = &mut asking => break Some(asked?),
                     input = screen.input(), if turn != Turn::Leave => {
                         turn = self.take(screen, input);
                         match turn {
-                            Turn::Leave if is_there => return Ok(Asked::Left),
+                            Turn::Leave if is_there => break None,
                             Turn::Leave => {}
                             Turn::Draw | Turn::DrawAnew => self.draw(screen, turn),
                         }
@@ -182,7 +182,9 @@ impl Stepper<'_> {
                 }
             }
         };
+        // A signal that came meanwhile was for these.
         self.signals = signals;
+        let Some(asked) = asked else { return Ok(Asked::Left) };
         match asked {
             Exchange::Interrupted => Ok(Asked::Interrupted),
             Exchange::Response(Response::State(state), door) => {
