@@ -1,15 +1,20 @@
 //! Whoever reads what this process writes: a pipe or a terminal tells that they have gone, also while nothing is written.
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::io::Errno;
+use rustix::process::getsid;
+use rustix::termios::tcgetsid;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// How much later than a terminal goes SIGHUP may come, which tells of it as well: if it comes, the process ends by that.
-const HANG_UP_TAKES: Duration = Duration::from_millis(100);
+use super::see;
+
+/// How much later than its own terminal goes a process hears of SIGHUP, which ends it then: whoever closes a terminal wakes its
+/// readers before the signal is sent, and may be kept from its processor in between.
+const HANG_UP_MAX: Duration = Duration::from_secs(2);
 
 /// Errors and hang-ups are told whatever is asked for, and nothing is to be read.
 const INTEREST: Interest = Interest::PRIORITY.add(Interest::ERROR);
@@ -18,16 +23,16 @@ const INTEREST: Interest = Interest::PRIORITY.add(Interest::ERROR);
 pub(super) struct Reader {
     /// None for what has no other end, as a file.
     watched: Option<AsyncFd<OwnedFd>>,
-    /// How long it is waited for what else tells of its end.
-    takes: Duration,
+    /// Whether SIGHUP tells of its end as well.
+    is_own_terminal: bool,
 }
 
 impl Reader {
     /// Whoever reads what is written to there.
-    pub(super) fn of(written: impl AsFd + IsTerminal) -> Self {
-        let takes = if written.is_terminal() { HANG_UP_TAKES } else { Duration::ZERO };
+    pub(super) fn of(written: impl AsFd) -> Self {
+        let is_own_terminal = tcgetsid(&written).is_ok_and(|session| getsid(None) == Ok(session));
         let own = written.as_fd().try_clone_to_owned().ok();
-        Self { watched: own.and_then(watch), takes }
+        Self { watched: own.and_then(watch), is_own_terminal }
     }
 
     /// Ends when nobody can read any more what is written.
@@ -38,7 +43,13 @@ impl Reader {
         {
             ready.clear_ready();
         }
-        tokio::time::sleep(self.takes).await;
+    }
+
+    /// Gives the signal its time that tells of it as well.
+    pub(super) async fn signalled(&self) {
+        if self.is_own_terminal && !see::ignores_hang_up() {
+            tokio::time::sleep(HANG_UP_MAX).await;
+        }
     }
 }
 

@@ -13,8 +13,6 @@ mod tell;
 mod view;
 mod walk;
 
-use std::time::Duration;
-
 use super::arguments::ReplayArguments;
 use super::control::ask_about_a_run;
 use super::see::{self, Exchange, Signals};
@@ -38,7 +36,7 @@ pub(super) async fn replay(scene: &Scene, arguments: ReplayArguments) -> Result<
         Exchange::Response(other, _) => return Err(other.mismatch()),
     };
     if at.is_none() && !scene.say.is_json() && Screen::is_there() {
-        return Stepper { is_gone: false, scene, signals, walk: Walk::new(state), view: View::new() }
+        return Stepper { scene, signals, walk: Walk::new(state), view: View::new() }
             .step_through(door)
             .await;
     }
@@ -68,17 +66,12 @@ enum Asked {
     Interrupted,
 }
 
-/// How long it may take until a signal that was sent is heard of, on a machine that is busy.
-const HANG_UP_MAX: Duration = Duration::from_millis(200);
-
 /// Somebody who steps through the past of a stream.
 struct Stepper<'s> {
     scene: &'s Scene,
     signals: Signals,
     walk: Walk,
     view: View,
-    /// Whether the terminal is gone.
-    is_gone: bool,
 }
 
 impl Stepper<'_> {
@@ -96,7 +89,10 @@ impl Stepper<'_> {
                         door = same;
                         next
                     }
-                    Asked::Left => return Ok(self.leave(screen).await),
+                    Asked::Left => {
+                        self.leave(screen);
+                        return Ok(Exit::Good);
+                    }
                     Asked::Interrupted => return Ok(Exit::Interrupted),
                 }
             } else {
@@ -110,20 +106,15 @@ impl Stepper<'_> {
                 }
             };
         }
-        let exit = self.leave(screen).await;
+        self.leave(screen);
         see::leave(door, &mut self.signals).await?;
-        Ok(exit)
+        Ok(Exit::Good)
     }
 
     /// Gives the terminal back, and leaves a line there.
-    async fn leave(&mut self, screen: Screen) -> Exit {
+    fn leave(&self, screen: Screen) {
         drop(screen);
         self.scene.say.show(&tell::left(self.walk.state()));
-        // The signal that tells of a terminal which went was sent before that, and may be heard of later.
-        if self.is_gone && tokio::time::timeout(HANG_UP_MAX, self.signals.came()).await.is_ok() {
-            return Exit::Interrupted;
-        }
-        Exit::Good
     }
 
     fn draw(&mut self, screen: &mut Screen, turn: Turn) {
@@ -140,10 +131,7 @@ impl Stepper<'_> {
             let done = match input {
                 Input::Key(key) => keys::action(key).map(|action| self.view.act(action, &mut self.walk)),
                 Input::Resized => None,
-                Input::Gone => {
-                    self.is_gone = true;
-                    Some(Turn::Leave)
-                }
+                Input::Gone => Some(Turn::Leave),
             };
             match done {
                 Some(Turn::Leave) => return Turn::Leave,

@@ -223,7 +223,7 @@ impl Say {
     }
 
     /// Ends when nobody gets results any more: they cannot be written, or whoever read them has gone, which counts for a
-    /// pipe only where `pipes` says so.
+    /// pipe only where `pipes` says so. Of a terminal that goes a signal tells as well: whoever waits for both hears of that.
     pub(super) async fn unheard(&self, pipes: bool) {
         let (reader, counts) = (Reader::of(io::stdout()), pipes || self.to_terminal);
         while !(self.unwritten.get() || self.unread.get() && counts) {
@@ -231,6 +231,9 @@ impl Say {
                 () = self.failed.notified() => {}
                 () = reader.gone(), if counts => self.unread.set(true),
             }
+        }
+        if !self.unwritten.get() {
+            reader.signalled().await;
         }
     }
 

@@ -27,7 +27,7 @@ pub(super) struct Signals {
 }
 
 /// Whether this process was started with SIGHUP ignored.
-fn ignores_hang_up() -> bool {
+pub(super) fn ignores_hang_up() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
@@ -176,6 +176,23 @@ pub(super) async fn ask(
                     None => return Ok(Exchange::Interrupted),
                 }
             }
+        }
+    }
+}
+
+/// The answer to one question, after which nothing more is asked. None when a signal came.
+pub(super) async fn answer(
+    scene: &Scene,
+    request: &Request,
+    show: &mut dyn FnMut(Frame),
+) -> Result<Option<Response>, Problem> {
+    let mut signals = Signals::listen()?;
+    let door = scene.open().await?;
+    match ask(scene, door, request, &mut signals, show).await? {
+        Exchange::Interrupted => Ok(None),
+        Exchange::Response(response, door) => {
+            leave(door, &mut signals).await?;
+            Ok(Some(response))
         }
     }
 }

@@ -90,10 +90,15 @@ impl Screen {
 
     /// What a person does next. Whoever stops waiting for it misses nothing.
     pub(super) async fn input(&mut self) -> Input {
-        tokio::select! {
-            input = self.inputs.recv() => input.unwrap_or(Input::Gone),
-            () = self.reader.gone() => Input::Gone,
+        let pressed = tokio::select! {
+            input = self.inputs.recv() => input,
+            () = self.reader.gone() => None,
+        };
+        if let Some(input) = pressed {
+            return input;
         }
+        self.reader.signalled().await;
+        Input::Gone
     }
 
     /// What a person has done by now.
@@ -134,13 +139,12 @@ fn read_inputs(is_left: Arc<AtomicBool>) -> io::Result<mpsc::Receiver<Input>> {
     let (sender, inputs) = mpsc::channel(KEYS_MAX);
     let read = move || {
         while !is_left.load(Ordering::SeqCst) {
-            let input = match read_input() {
-                Ok(None) => continue,
-                Ok(Some(input)) => input,
-                Err(_) => Input::Gone,
-            };
-            if sender.blocking_send(input).is_err() || input == Input::Gone {
-                return;
+            match read_input() {
+                Ok(None) => {}
+                Ok(Some(input)) if sender.blocking_send(input).is_ok() => {}
+                // Nobody wants to know, or there is nothing to read from any more: whoever waits hears of that by the end of
+                // this.
+                Ok(Some(_)) | Err(_) => return,
             }
         }
     };
