@@ -18,6 +18,22 @@ pub trait Effect: Clone + Send + fmt::Debug + 'static {
     fn lasts(&self) -> Lasts;
 }
 
+/// The effect of a kind for which nothing is done in the world: there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoEffect {}
+
+impl Effect for NoEffect {
+    type Id = ();
+
+    fn id(&self) {
+        match *self {}
+    }
+
+    fn lasts(&self) -> Lasts {
+        match *self {}
+    }
+}
+
 /// How long performing an effect lasts, and what happens to it when the process that performs it dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lasts {

@@ -30,6 +30,6 @@ pub use self::aggregate::{
 };
 pub use self::attention::{Attention, Own, People};
 pub use self::clocks::{Deadline, Due, Now};
-pub use self::effect::{Effect, EffectChanges, Lasts};
+pub use self::effect::{Effect, EffectChanges, Lasts, NoEffect};
 pub use self::message::{Message, Said, Write};
 pub use self::moment::{Blobs, Moment, ReadBlob, Unreadable, Value, ValueKey};

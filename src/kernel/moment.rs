@@ -7,7 +7,7 @@ use super::clocks::Now;
 use crate::events::ids::Hash;
 use crate::events::json::{BlobRef, Json, Payload};
 use crate::events::problem::{Code, Problem};
-use crate::events::time::Timestamp;
+use crate::events::time::{Timestamp, micros};
 
 /// When a decision is made, and what it may read and use.
 #[derive(Clone, Copy)]
@@ -41,7 +41,7 @@ impl<G> Moment<'_, G> {
 
     /// The time for which somebody has driven the stream, in µs.
     pub fn driven_us(&self) -> u64 {
-        u64::try_from(self.now.since(self.driven_since).as_micros()).unwrap_or(u64::MAX)
+        micros(self.now.since(self.driven_since))
     }
 }
 

@@ -13,12 +13,12 @@ use crate::actors::hosting::kind::Kind;
 use crate::actors::hosting::live::Live;
 use crate::actors::hosting::messages::Tell;
 use crate::actors::hosting::shell::{Heard, Shell};
-use crate::aggregates::agent::{self, Agent, AgentAsk, NoEffect};
+use crate::aggregates::agent::{self, Agent, AgentAsk};
 use crate::events::ids::{AgentName, StreamId};
 use crate::events::json::Json;
 use crate::kernel::core::Environment;
 use crate::kernel::standing::KindFold;
-use crate::kernel::{Blobs, Now};
+use crate::kernel::{Blobs, NoEffect, Now};
 
 /// The kind of agents.
 pub struct AgentKind {

@@ -21,8 +21,8 @@ use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
 use crate::kernel::standing::KindFold;
 use crate::kernel::{
-    Aggregate, At, Attention, Draft, Effect, EffectChanges, IllegalEvent, Lasts, Moment, NotRecalled,
-    Recalling, Recording,
+    Aggregate, At, Attention, Draft, EffectChanges, IllegalEvent, Moment, NoEffect, NotRecalled, Recalling,
+    Recording,
 };
 
 /// The state of an agent.
@@ -98,22 +98,6 @@ pub enum AgentRejection {
     /// The agent has no history, and no file and no configuration defines it.
     #[error("no agent is named `{0}`")]
     Unknown(AgentName),
-}
-
-/// An agent wants nothing done: its attempts are those of runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NoEffect {}
-
-impl Effect for NoEffect {
-    type Id = ();
-
-    fn id(&self) {
-        match *self {}
-    }
-
-    fn lasts(&self) -> Lasts {
-        match *self {}
-    }
 }
 
 /// How the streams of agents are folded by whoever knows no kind by name.

@@ -21,8 +21,8 @@ use crate::events::json::BlobRef;
 use crate::events::problem::Problem;
 use crate::kernel::standing::KindFold;
 use crate::kernel::{
-    Aggregate, At, Attention, Draft, Effect, EffectChanges, IllegalEvent, Lasts, Moment, NotRecalled,
-    Recalling, Recording,
+    Aggregate, At, Attention, Draft, EffectChanges, IllegalEvent, Moment, NoEffect, NotRecalled, Recalling,
+    Recording,
 };
 
 /// The state of the cache, without its answers.
@@ -45,20 +45,6 @@ pub enum CacheAsk {
     Nothing,
 }
 
-/// Nothing is done in the world for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CacheEffect {}
-
-impl Effect for CacheEffect {
-    type Id = ();
-
-    fn id(&self) {}
-
-    fn lasts(&self) -> Lasts {
-        Lasts::Hint
-    }
-}
-
 /// How its stream is folded by whoever knows no kind by name.
 pub const FOLD: KindFold = KindFold::of::<AnswerCache>(|_| None);
 
@@ -74,7 +60,7 @@ impl Aggregate for AnswerCache {
     type Command = CacheAsk;
     type Event = CacheEvent;
     type Rejection = Infallible;
-    type Effect = CacheEffect;
+    type Effect = NoEffect;
     type Grants = ();
 
     fn decide(draft: &mut Draft<'_, Self>, ask: CacheAsk, _: &Moment<'_>) -> Result<(), Infallible> {
@@ -88,7 +74,7 @@ impl Aggregate for AnswerCache {
         &mut self,
         event: &CacheEvent,
         _: &At<'_>,
-        _: &mut EffectChanges<CacheEffect>,
+        _: &mut EffectChanges<NoEffect>,
     ) -> Result<(), IllegalEvent> {
         match event {
             CacheEvent::CacheCleared(_) => self.cleared = self.cleared.saturating_add(1),
@@ -100,7 +86,7 @@ impl Aggregate for AnswerCache {
         Vec::new()
     }
 
-    fn open(&self) -> Vec<CacheEffect> {
+    fn open(&self) -> Vec<NoEffect> {
         Vec::new()
     }
 
@@ -112,7 +98,7 @@ impl Aggregate for AnswerCache {
         "open"
     }
 
-    fn due(effect: &CacheEffect) -> Option<CacheAsk> {
+    fn due(effect: &NoEffect) -> Option<CacheAsk> {
         match *effect {}
     }
 

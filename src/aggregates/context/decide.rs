@@ -17,7 +17,7 @@ use crate::events::ids::{KeyVersion, LockName};
 use crate::events::limits::{
     CONTEXT_KEYS_MAX, CONTEXT_LOCKS_MAX, CONTEXT_VALUE_BYTES_MAX, LEASE_MAX, LOCK_WAITERS_MAX,
 };
-use crate::events::time::Timestamp;
+use crate::events::time::{Timestamp, micros};
 use crate::kernel::{Draft, Moment};
 
 type Result<T = ()> = std::result::Result<T, ContextRejection>;
@@ -134,7 +134,7 @@ fn acquire(draft: &mut Draft<'_, Context>, wanted: Acquire, now: Timestamp) -> R
         Some(_) if before.len() > LOCK_WAITERS_MAX => Err(ContextRejection::TooManyWaiters(lock)),
         Some(until) => {
             settle(draft, &lock, now);
-            let lease_us = u64::try_from(lease.as_micros()).unwrap_or(u64::MAX);
+            let lease_us = micros(lease);
             draft.emit(LockAwaited { lock, owner, lease_us, until, tells });
             Ok(())
         }

@@ -13,7 +13,7 @@ use crate::events::context::Held;
 use crate::events::decision::Form;
 use crate::events::ids::{ContextKey, KeyVersion, LockName, StreamId};
 use crate::events::json::Payload;
-use crate::events::time::Timestamp;
+use crate::events::time::{Timestamp, micros};
 use crate::kernel::{NotRecalled, Recalling, Recording};
 
 const SCHEMA: u16 = 1;
@@ -80,10 +80,6 @@ pub(super) fn asked_by(ask: &ContextAsk) -> Option<Arc<str>> {
         | ContextAsk::Withdraw { owner, .. } => Some(Arc::clone(owner)),
         ContextAsk::Told { .. } | ContextAsk::Due => None,
     }
-}
-
-fn micros(length: Duration) -> u64 {
-    u64::try_from(length.as_micros()).unwrap_or(u64::MAX)
 }
 
 pub(super) fn record(

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::events::conversation::{Role, Window};
 use crate::events::ids::{AgentName, TurnNumber};
-use crate::kernel::{Effect, Lasts};
 
 /// A command to a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,18 +65,4 @@ pub struct Compression {
     pub after: TurnNumber,
     /// How often the conversation had been compressed by then: on that summary this one is built.
     pub compressions: u64,
-}
-
-/// Nothing is done in the world for a conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConversationEffect {}
-
-impl Effect for ConversationEffect {
-    type Id = ();
-
-    fn id(&self) {}
-
-    fn lasts(&self) -> Lasts {
-        Lasts::Hint
-    }
 }

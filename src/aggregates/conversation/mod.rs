@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::command::{Add, Compression, ConversationAsk, ConversationEffect, NewTurn};
+pub use self::command::{Add, Compression, ConversationAsk, NewTurn};
 pub use self::leaving::{Leaving, leaving};
 pub use self::recorded::RECORDS;
 pub use self::rejection::ConversationRejection;
@@ -36,7 +36,8 @@ use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
 use crate::kernel::standing::KindFold;
 use crate::kernel::{
-    Aggregate, At, Attention, Draft, EffectChanges, IllegalEvent, Moment, NotRecalled, Recalling, Recording,
+    Aggregate, At, Attention, Draft, EffectChanges, IllegalEvent, Moment, NoEffect, NotRecalled, Recalling,
+    Recording,
 };
 
 /// The state of a conversation.
@@ -171,7 +172,7 @@ impl Aggregate for Conversation {
     type Command = ConversationAsk;
     type Event = ConversationEvent;
     type Rejection = ConversationRejection;
-    type Effect = ConversationEffect;
+    type Effect = NoEffect;
     type Grants = ();
 
     fn decide(
@@ -186,7 +187,7 @@ impl Aggregate for Conversation {
         &mut self,
         event: &ConversationEvent,
         at: &At<'_>,
-        _: &mut EffectChanges<ConversationEffect>,
+        _: &mut EffectChanges<NoEffect>,
     ) -> Result<(), IllegalEvent> {
         self.fold(event, at.time).map_err(|why| IllegalEvent { version: at.version, why: why.to_owned() })
     }
@@ -195,7 +196,7 @@ impl Aggregate for Conversation {
         event.blobs()
     }
 
-    fn open(&self) -> Vec<ConversationEffect> {
+    fn open(&self) -> Vec<NoEffect> {
         Vec::new()
     }
 
@@ -207,7 +208,7 @@ impl Aggregate for Conversation {
         "open"
     }
 
-    fn due(effect: &ConversationEffect) -> Option<ConversationAsk> {
+    fn due(effect: &NoEffect) -> Option<ConversationAsk> {
         match *effect {}
     }
 

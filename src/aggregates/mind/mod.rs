@@ -23,8 +23,8 @@ use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
 use crate::kernel::standing::KindFold;
 use crate::kernel::{
-    Aggregate, At, Attention, Draft, Effect, EffectChanges, IllegalEvent, Lasts, Moment, NotRecalled,
-    Recalling, Recording,
+    Aggregate, At, Attention, Draft, EffectChanges, IllegalEvent, Moment, NoEffect, NotRecalled, Recalling,
+    Recording,
 };
 
 /// How many messages a mind knows again. A run that was let go of for longer than it takes to take in so many others may have one
@@ -121,20 +121,6 @@ pub enum MindRejection {
     TooManyKeys(usize),
 }
 
-/// Nothing is done in the world for a mind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MindEffect {}
-
-impl Effect for MindEffect {
-    type Id = ();
-
-    fn id(&self) {}
-
-    fn lasts(&self) -> Lasts {
-        Lasts::Hint
-    }
-}
-
 /// How the streams of minds are folded by whoever knows no kind by name.
 pub const FOLD: KindFold = KindFold::of::<Mind>(|_| None);
 
@@ -199,7 +185,7 @@ impl Aggregate for Mind {
     type Command = MindAsk;
     type Event = MindEvent;
     type Rejection = MindRejection;
-    type Effect = MindEffect;
+    type Effect = NoEffect;
     type Grants = ();
 
     fn decide(draft: &mut Draft<'_, Self>, ask: MindAsk, _: &Moment<'_>) -> Result<(), MindRejection> {
@@ -235,7 +221,7 @@ impl Aggregate for Mind {
         &mut self,
         event: &MindEvent,
         at: &At<'_>,
-        _: &mut EffectChanges<MindEffect>,
+        _: &mut EffectChanges<NoEffect>,
     ) -> Result<(), IllegalEvent> {
         let folded = match event {
             MindEvent::MessageTaken(taken) => self.take(taken),
@@ -248,7 +234,7 @@ impl Aggregate for Mind {
         event.blobs()
     }
 
-    fn open(&self) -> Vec<MindEffect> {
+    fn open(&self) -> Vec<NoEffect> {
         Vec::new()
     }
 
@@ -260,7 +246,7 @@ impl Aggregate for Mind {
         "open"
     }
 
-    fn due(effect: &MindEffect) -> Option<MindAsk> {
+    fn due(effect: &NoEffect) -> Option<MindAsk> {
         match *effect {}
     }
 
