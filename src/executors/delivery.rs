@@ -11,8 +11,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
-use super::children;
 use super::mask::Masks;
+use super::{children, http};
 
 /// How long a delivery may take. Who gets a notice has to take it down, not to act on it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -60,7 +60,8 @@ impl Delivery {
     /// # Errors
     /// Why nothing can be sent to a URL from here.
     pub fn new(target: Target, options: Arc<Options>) -> Result<Self, String> {
-        let client = matches!(target, Target::Url { .. }).then(http_client).transpose()?;
+        let client = matches!(target, Target::Url { .. }).then(|| http::client().build()).transpose();
+        let client = client.map_err(|error| error.to_string())?;
         Ok(Self { target, options, client })
     }
 
@@ -126,17 +127,6 @@ impl Drop for Group {
     }
 }
 
-fn http_client() -> Result<reqwest::Client, String> {
-    // Another part of the process may have chosen one before; then that one is used.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .user_agent(concat!("reenact/", env!("CARGO_PKG_VERSION")))
-        // A secret goes only where the configuration says, so redirects are not followed.
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|error| error.to_string())
-}
-
 async fn post(
     client: &reqwest::Client,
     url: &str,
@@ -150,7 +140,7 @@ async fn post(
         request = request.bearer_auth(token);
     }
     // An address may hold a secret: it is left out of what the client says.
-    let mut answer = request.send().await.map_err(|error| cause(&error.without_url()))?;
+    let mut answer = request.send().await.map_err(|error| http::cause(&error.without_url()))?;
     let status = answer.status();
     if status.is_success() {
         return Ok(());
@@ -167,17 +157,6 @@ async fn post(
     let said = masks.beginning(&said, more_follow);
     let said: String = String::from_utf8_lossy(&said).chars().take(ANSWER_CHARS_MAX).collect();
     Err(format!("the answer was {status} {}", said.trim()).trim_end().to_owned())
-}
-
-/// An error with its causes: "error sending request" alone helps nobody.
-fn cause(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 
+use super::http;
 use super::logs::Logs;
 use super::mask::Masks;
 use super::{AgentDefinition, Context, Executor, Failure, Output, Task};
@@ -47,13 +48,8 @@ impl Asking {
     /// Connections are kept, and shared by all attempts.
     fn client(&self) -> Result<&reqwest::Client, Failure> {
         let client = self.client.get_or_init(|| {
-            // Another part of the process may have chosen one before; then that one is used.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            reqwest::Client::builder()
-                .user_agent(concat!("reenact/", env!("CARGO_PKG_VERSION")))
+            http::client()
                 .connect_timeout(self.models.bounds.connect)
-                // A key goes only where the configuration says, so redirects are not followed.
-                .redirect(reqwest::redirect::Policy::none())
                 .build()
                 .map_err(|error| error.to_string())
         });

@@ -1,7 +1,7 @@
 //! The turns of an attempt: what is asked, what comes of it, and what is told of both.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Map, Value};
 
@@ -13,7 +13,7 @@ use super::{LlmExecutor, failure, prompt};
 use crate::events::json::Json;
 use crate::events::problem::{Class, Code};
 use crate::events::run::Usage;
-use crate::events::time::Timestamp;
+use crate::events::time::{Timestamp, micros};
 use crate::executors::logs::Tap;
 use crate::executors::logs::line::Stream;
 use crate::executors::mask::{Masks, stream};
@@ -242,10 +242,6 @@ fn misfit(schema: Option<&Value>, output: &Result<Output, Failure>) -> Option<St
             declared.and_then(|json| output::check(schema, &json)).err()
         }
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The log of an attempt, into which the answer goes as it comes.

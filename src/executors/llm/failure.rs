@@ -10,6 +10,7 @@ use reqwest::header::HeaderMap;
 use super::wire::Broken;
 use crate::events::problem::{Class, Code};
 use crate::events::run::Outcome;
+use crate::executors::http;
 use crate::workflow::work::Failure;
 
 /// How long a provider may have nobody try again. Who says more most likely means another unit.
@@ -65,7 +66,7 @@ pub(super) fn of_error(provider: &str, error: reqwest::Error) -> Failure {
         return Failure::new(Code::ModelForbidden, message);
     }
     let is_connect = error.is_connect();
-    let cause = cause(&error.without_url());
+    let cause = http::cause(&error.without_url());
     if is_connect {
         let message = format!("the provider `{provider}` cannot be reached: {cause}");
         return Failure::new(Code::ModelUnreachable, message);
@@ -131,17 +132,6 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         })
     });
     wait.map(|wait| wait.min(RETRY_AFTER_MAX))
-}
-
-/// An error with its causes: "error sending request" alone helps nobody.
-fn cause(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]
