@@ -14,6 +14,7 @@
 //! - [`goal`]: how a plan of tasks becomes steps
 //! - [`stuck`]: what is asked about an agent that does not get on
 //! - [`routing`]: what a request is about, how much work it is, and which agents fit it
+//! - `ranking`: how much texts have to do with what is asked
 //! - [`conversation`]: what of a conversation matters, in how many words
 //! - [`render`]: from a step to the work that an agent gets
 //! - [`uses`]: which values a step uses, as its expressions name them
@@ -40,6 +41,7 @@ pub mod handoff;
 pub mod input;
 pub mod parse;
 mod phases;
+mod ranking;
 pub mod render;
 pub mod retry;
 pub mod routing;

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bm25::{EmbedderBuilder, Scorer, Tokenizer};
-
+use crate::workflow::ranking::Ranking;
 use crate::workflow::routing::Stems;
 
 /// By how many words a text is found again that is not at hand.
@@ -31,16 +30,6 @@ impl Default for Words {
     }
 }
 
-/// Words that were told apart before.
-#[derive(Debug, Default)]
-struct BySpaces;
-
-impl Tokenizer for BySpaces {
-    fn tokenize(&self, text: &str) -> Vec<String> {
-        text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
-    }
-}
-
 impl Words {
     /// The words of a text, in order.
     pub fn of(&self, text: &str) -> Vec<String> {
@@ -52,22 +41,12 @@ impl Words {
     /// How much each text has to do with what is asked, by BM25: the most as 1, and 0 for what shares no word with it.
     pub fn relevance(&self, texts: &[&str], asked: &str) -> Vec<f64> {
         let texts: Vec<Vec<String>> = texts.iter().map(|text| self.of(text)).collect();
-        let length = texts.iter().map(Vec::len).sum::<usize>().max(1) as f32 / texts.len().max(1) as f32;
-        let embedder = EmbedderBuilder::<u32, BySpaces>::with_avgdl(length).tokenizer(BySpaces).build();
-        let mut scorer = Scorer::new();
-        for (at, words) in texts.iter().enumerate() {
-            scorer.upsert(&at, embedder.embed(&words.join(" ")));
-        }
         let mut words = self.of(asked);
         words.reverse();
         words.truncate(QUERY_WORDS_MAX);
         // Each once, in an order of its own: so the same words give the same sum.
         let words: BTreeSet<String> = words.into_iter().collect();
-        let asked = embedder.embed(&words.into_iter().collect::<Vec<_>>().join(" "));
-        let score = |at: usize| f64::from(scorer.score(&at, &asked).unwrap_or(0.0)).max(0.0);
-        let scores: Vec<f64> = (0..texts.len()).map(score).collect();
-        let most = scores.iter().copied().fold(0.0, f64::max);
-        scores.into_iter().map(|score| if most > 0.0 { score / most } else { 0.0 }).collect()
+        Ranking::of(&texts, None).shares(&words.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// The words by which a text is found again: those that it says most often, and of those the longest.

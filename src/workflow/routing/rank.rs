@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use bm25::{Embedder, EmbedderBuilder, Scorer, Tokenizer};
 use serde::Serialize;
 
 use super::rules::Rules;
 use super::{Classified, classify, text};
 use crate::events::ids::AgentName;
 use crate::events::run::{Domain, Share};
+use crate::workflow::ranking::Ranking;
 
 /// How many agents a decision names.
 pub const AGENTS_MAX: usize = 10;
@@ -91,8 +91,7 @@ pub struct Fit {
 /// Agents, read once and asked about as often as somebody likes.
 pub struct Index {
     agents: Vec<Known>,
-    scorer: Scorer<usize>,
-    embedder: Embedder<u32, BySpaces>,
+    ranking: Ranking,
     /// In how many agents each word stands.
     spread: HashMap<String, usize>,
 }
@@ -107,16 +106,6 @@ struct Known {
     past: Past,
 }
 
-/// Words that were told apart before.
-#[derive(Debug, Default)]
-struct BySpaces;
-
-impl Tokenizer for BySpaces {
-    fn tokenize(&self, text: &str) -> Vec<String> {
-        text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
-    }
-}
-
 impl Index {
     /// Reads what these agents say of themselves.
     pub fn of(rules: &Rules, candidates: &[Candidate<'_>]) -> Self {
@@ -127,33 +116,16 @@ impl Index {
             agents.push(known);
             texts.push(text);
         }
-        let words = texts.iter().map(Vec::len).sum::<usize>().max(1);
-        let average = words as f32 / texts.len().max(1) as f32;
-        let builder = EmbedderBuilder::<u32, BySpaces>::with_avgdl(average);
-        let embedder = builder.tokenizer(BySpaces).b(LENGTH_WEIGHT).build();
-        let mut scorer = Scorer::new();
-        for (at, text) in texts.into_iter().enumerate() {
-            scorer.upsert(&at, embedder.embed(&text.join(" ")));
-        }
-        Self { agents, scorer, embedder, spread }
+        Self { agents, ranking: Ranking::of(&texts, Some(LENGTH_WEIGHT)), spread }
     }
 
     /// The agents that fit a request, the best first; of those that fit as well as each other, by name.
     pub fn rank(&self, rules: &Rules, query: &str, classified: &Classified) -> Vec<Fit> {
         let terms = self.terms(rules, query);
         let text: Vec<&str> = terms.iter().map(|term| term.stem.as_str()).collect();
-        let asked = self.embedder.embed(&text.join(" "));
-        let of = |at: usize| f64::from(self.scorer.score(&at, &asked).unwrap_or(0.0));
-        let scores: Vec<f64> = (0..self.agents.len()).map(of).collect();
-        let most = scores.iter().copied().fold(0.0, f64::max);
-        let mut fits: Vec<Fit> = self
-            .agents
-            .iter()
-            .zip(scores)
-            .filter_map(|(known, score)| {
-                known.fit(&terms, if most > 0.0 { score / most } else { 0.0 }, classified)
-            })
-            .collect();
+        let agents = self.agents.iter().zip(self.ranking.shares(&text));
+        let fits = agents.filter_map(|(known, share)| known.fit(&terms, share, classified));
+        let mut fits: Vec<Fit> = fits.collect();
         fits.sort_by(|a, b| b.score.cmp(&a.score).then_with(|| a.name.key().cmp(&b.name.key())));
         let best = fits.first().map_or(0.0, |best| best.score.number());
         fits.retain(|fit| fit.score.number() >= best * OF_BEST_MIN);
