@@ -17,10 +17,13 @@ use crate::events::ids::Position;
 use crate::events::problem::Problem;
 use crate::kernel::projection::runner::{Runner, SHAPE_KEY, Want};
 use crate::kernel::projection::{Log, Projection};
-use crate::store::{AppendError, EventStore, ReadError};
+use crate::store::{AppendError, EventStore, ReadError, ViewRow};
 
 /// How many events are folded between two saves; it bounds the rows in memory.
 const PAGE: usize = 4_096;
+
+/// How many rows are read of a page where all are wanted.
+const ROWS_PAGE: usize = 512;
 
 /// How many rows are read at once: as many as keep the store busy.
 const ROWS_READ_AT_ONCE: usize = 8;
@@ -79,6 +82,34 @@ impl Projector {
         self.at_least(end).await
     }
 
+    /// The same for one read model alone, where the others can wait.
+    ///
+    /// # Errors
+    /// As for [`Projector::catch_up`].
+    pub async fn catch_up_on(&self, view: &str) -> Result<(), ViewError> {
+        let end = *self.store.committed().borrow();
+        let wanted = self.projections.iter().filter(|projection| projection.name() == view);
+        self.fold(wanted.map(|projection| &**projection), end).await
+    }
+
+    /// The rows of a read model as they were saved last, of which the keys begin so and go on.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn saved_rows(&self, view: &'static str, prefix: &[u8]) -> Result<Vec<ViewRow>, ReadError> {
+        let (mut found, mut after) = (Vec::new(), prefix.to_vec());
+        loop {
+            let page = self.store.view_rows(view, Some(&after), ROWS_PAGE).await?;
+            let Some(last) = page.last() else { return Ok(found) };
+            after.clone_from(&last.key);
+            let is_over = !last.key.starts_with(prefix);
+            found.extend(page.into_iter().filter(|row| row.key.starts_with(prefix)));
+            if is_over {
+                return Ok(found);
+            }
+        }
+    }
+
     /// Folds until the rows hold all events up to a position, one that an append has answered or is about to
     /// answer. So whoever appended finds the effect in the rows.
     ///
@@ -86,11 +117,18 @@ impl Projector {
     /// The same as those of [`Projector::catch_up`], and when the store is closed before
     /// it holds that position.
     pub async fn at_least(&self, position: Position) -> Result<(), ViewError> {
+        self.fold(self.projections.iter().map(|projection| &**projection), position).await
+    }
+
+    async fn fold<'p>(
+        &self,
+        projections: impl Iterator<Item = &'p dyn Projection>,
+        position: Position,
+    ) -> Result<(), ViewError> {
         let mut committed = self.store.committed();
         committed.wait_for(|end| *end >= position).await.map_err(|_| ReadError::Closed)?;
         let _folding = self.folding.lock().await;
-        let mut runners: Vec<_> =
-            self.projections.iter().map(|projection| Runner::new(&**projection, position)).collect();
+        let mut runners: Vec<_> = projections.map(|projection| Runner::new(projection, position)).collect();
         let mut known = PageByPage::new(&*self.standings);
         let Some(after) = self.carry_out(&mut runners, &Log::default()).await? else { return Ok(()) };
         let mut reader = LogReader::of_all(Arc::clone(&self.store), after, self.page_events);

@@ -27,9 +27,6 @@ const VIEW: &str = "agents";
 const AGENT: u8 = b'a';
 const WAITS: u8 = b'w';
 
-/// How many rows are read at once.
-const ROWS_PAGE: usize = 512;
-
 /// How many events are read at once that are not folded yet.
 const EVENTS_PAGE: usize = 4_096;
 
@@ -112,18 +109,8 @@ impl AgentsView {
 
     /// The rows that are saved whose keys begin so.
     async fn saved(&self, prefix: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, ReadError> {
-        let (mut found, mut after) = (BTreeMap::new(), prefix.to_vec());
-        loop {
-            let page = self.projector.store().view_rows(VIEW, Some(&after), ROWS_PAGE).await?;
-            let Some(last) = page.last() else { return Ok(found) };
-            after.clone_from(&last.key);
-            let is_over = !last.key.starts_with(prefix);
-            let meant = page.into_iter().filter(|row| row.key.starts_with(prefix));
-            found.extend(meant.map(|row| (row.key, row.bytes)));
-            if is_over {
-                return Ok(found);
-            }
-        }
+        let rows = self.projector.saved_rows(VIEW, prefix).await?;
+        Ok(rows.into_iter().map(|row| (row.key, row.bytes)).collect())
     }
 }
 

@@ -20,15 +20,12 @@ use crate::events::codec::from_bytes;
 use crate::events::commit::Recorded;
 use crate::events::ids::{AgentName, CACHE_KIND, Hash, RUN_KIND, RunId, StepId, StreamId, Version};
 use crate::events::run::{AnswerKept, RunEvent};
-use crate::events::time::Timestamp;
+use crate::events::time::{Timestamp, micros};
 use crate::kernel::projection::{Page, Projection, Rows};
-use crate::store::EventStore;
+use crate::store::{EventStore, ViewRow};
 use crate::views::projector::{Projector, ViewError};
 
 const VIEW: &str = "cache";
-
-/// How many rows are read at once where all are wanted.
-const ROWS_PAGE: usize = 512;
 
 /// An answer that was kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +60,7 @@ impl KeptRow {
 
     /// Whether it may be taken by who takes none that is older than that, in µs.
     pub fn is_fresh(&self, now: Timestamp, ttl_us: Option<u64>) -> bool {
-        let age = u64::try_from(now.since(self.at).as_micros()).unwrap_or(u64::MAX);
+        let age = micros(now.since(self.at));
         self.ttl_us.into_iter().chain(ttl_us).all(|ttl_us| age < ttl_us)
     }
 }
@@ -85,7 +82,7 @@ impl CacheView {
     /// # Errors
     /// When the store cannot be read, or rows cannot be saved.
     pub async fn find(&self, key: &Hash) -> Result<Option<KeptRow>, ViewError> {
-        self.projector.catch_up().await?;
+        self.projector.catch_up_on(VIEW).await?;
         let Some(row) = self.row::<KeptRow>(&entry_key(key)).await? else { return Ok(None) };
         let sum = self.row::<Sum>(META).await?.unwrap_or_default();
         let of_agent = self.row::<AgentSum>(&agent_key(&row.agent)).await?;
@@ -113,39 +110,21 @@ impl CacheView {
     pub async fn list(&self) -> Result<Vec<(Hash, KeptRow)>, ViewError> {
         self.projector.catch_up().await?;
         let sum = self.row::<Sum>(META).await?.unwrap_or_default();
-        let mut agents: HashMap<String, AgentSum> = HashMap::new();
-        self.each(&[AGENT], |key, bytes| {
-            if let (Ok(name), Ok(of_agent)) = (String::from_utf8(key.to_vec()), from_bytes(bytes)) {
-                agents.insert(name, of_agent);
-            }
-        })
-        .await?;
-        let mut all = Vec::new();
-        self.each(&[ENTRY], |key, bytes| {
-            let key = <[u8; 32]>::try_from(key).ok().map(Hash);
-            if let (Some(key), Ok(row)) = (key, from_bytes::<KeptRow>(bytes)) {
-                all.push((key, row));
-            }
-        })
-        .await?;
+        let of_agent = |row: ViewRow| {
+            let name = String::from_utf8(row.key.get(1..)?.to_vec()).ok()?;
+            Some((name, from_bytes::<AgentSum>(&row.bytes).ok()?))
+        };
+        let agents = self.projector.saved_rows(VIEW, &[AGENT]).await?;
+        let agents: HashMap<String, AgentSum> = agents.into_iter().filter_map(of_agent).collect();
+        let entry = |row: ViewRow| {
+            let key = <[u8; 32]>::try_from(row.key.get(1..)?).ok().map(Hash)?;
+            Some((key, from_bytes::<KeptRow>(&row.bytes).ok()?))
+        };
+        let entries = self.projector.saved_rows(VIEW, &[ENTRY]).await?;
+        let mut all: Vec<_> = entries.into_iter().filter_map(entry).collect();
         all.retain(|(_, row)| sum.counts(row.number, agents.get(&row.agent.key())));
         all.sort_by_key(|(_, row)| std::cmp::Reverse(row.number));
         Ok(all)
-    }
-
-    async fn each(&self, prefix: &[u8], mut see: impl FnMut(&[u8], &[u8])) -> Result<(), ViewError> {
-        let mut after = prefix.to_vec();
-        loop {
-            let page = self.projector.store().view_rows(VIEW, Some(&after), ROWS_PAGE).await?;
-            for row in &page {
-                let Some(key) = row.key.strip_prefix(prefix) else { return Ok(()) };
-                see(key, &row.bytes);
-            }
-            match page.last() {
-                Some(last) if page.len() == ROWS_PAGE => after.clone_from(&last.key),
-                _ => return Ok(()),
-            }
-        }
     }
 
     /// A row; one that this version cannot read is as good as none.

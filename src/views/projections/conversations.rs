@@ -14,9 +14,6 @@ use crate::views::projector::{Projector, ViewError};
 
 const VIEW: &str = "conversations";
 
-/// How many rows are read at once.
-const ROWS_PAGE: usize = 512;
-
 /// A conversation in the list of all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConversationRow {
@@ -51,14 +48,9 @@ impl ConversationsView {
     /// When the store cannot be read, or rows cannot be saved.
     pub async fn list(&self) -> Result<Vec<ConversationRow>, ViewError> {
         self.projector.catch_up().await?;
-        let (mut rows, mut after) = (Vec::new(), None::<Vec<u8>>);
-        loop {
-            let page = self.projector.store().view_rows(VIEW, after.as_deref(), ROWS_PAGE).await?;
-            let Some(last) = page.last() else { return Ok(rows) };
-            after = Some(last.key.clone());
-            // A row that this version cannot read is as good as none.
-            rows.extend(page.iter().filter_map(|row| from_bytes::<ConversationRow>(&row.bytes).ok()));
-        }
+        let rows = self.projector.saved_rows(VIEW, &[]).await?;
+        // A row that this version cannot read is as good as none.
+        Ok(rows.iter().filter_map(|row| from_bytes::<ConversationRow>(&row.bytes).ok()).collect())
     }
 }
 

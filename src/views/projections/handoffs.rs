@@ -18,9 +18,6 @@ use crate::views::projector::{Projector, ViewError};
 
 const VIEW: &str = "handoffs";
 
-/// How many rows are read at once.
-const ROWS_PAGE: usize = 512;
-
 /// How much of a reason stands in a row, in characters: a row is bounded.
 const REASON_CHARS_MAX: usize = 200;
 
@@ -56,15 +53,9 @@ impl HandoffsView {
     /// When the store cannot be read, or rows cannot be saved.
     pub async fn list(&self) -> Result<Vec<HandoffRow>, ViewError> {
         self.projector.catch_up().await?;
-        let (mut rows, mut after) = (Vec::new(), None);
-        loop {
-            let page = self.projector.store().view_rows(VIEW, after.as_deref(), ROWS_PAGE).await?;
-            let Some(last) = page.last() else { return Ok(rows) };
-            after = Some(last.key.clone());
-            // A row that this version cannot read is as good as none.
-            let pairs = page.iter().filter(|row| row.key.starts_with(b"h"));
-            rows.extend(pairs.filter_map(|row| from_bytes::<HandoffRow>(&row.bytes).ok()));
-        }
+        let pairs = self.projector.saved_rows(VIEW, b"h").await?;
+        // A row that this version cannot read is as good as none.
+        Ok(pairs.iter().filter_map(|row| from_bytes::<HandoffRow>(&row.bytes).ok()).collect())
     }
 }
 

@@ -23,9 +23,6 @@ const VIEW: &str = "successes";
 const AGENT: u8 = b'a';
 const OPEN: u8 = b'o';
 
-/// How many rows are read at once.
-const ROWS_PAGE: usize = 512;
-
 /// How often an agent did what it was to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SuccessRow {
@@ -54,19 +51,9 @@ impl SuccessesView {
     /// When the store cannot be read, or rows cannot be saved.
     pub async fn list(&self) -> Result<Vec<SuccessRow>, ViewError> {
         self.projector.catch_up().await?;
-        let (mut rows, mut after) = (Vec::new(), vec![AGENT]);
-        loop {
-            let page = self.projector.store().view_rows(VIEW, Some(&after), ROWS_PAGE).await?;
-            let Some(last) = page.last() else { return Ok(rows) };
-            after.clone_from(&last.key);
-            let is_over = last.key.first() != Some(&AGENT);
-            // A row that this version cannot read is as good as none.
-            let agents = page.iter().filter(|row| row.key.first() == Some(&AGENT));
-            rows.extend(agents.filter_map(|row| from_bytes::<SuccessRow>(&row.bytes).ok()));
-            if is_over {
-                return Ok(rows);
-            }
-        }
+        let agents = self.projector.saved_rows(VIEW, &[AGENT]).await?;
+        // A row that this version cannot read is as good as none.
+        Ok(agents.iter().filter_map(|row| from_bytes::<SuccessRow>(&row.bytes).ok()).collect())
     }
 }
 
