@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use tokio::task::spawn_blocking;
-
+use super::blocking::blocking;
 use super::hosting::Hosting;
 use super::hosting::context::HostContext;
 use super::hosting::kind::Kind;
@@ -90,8 +89,7 @@ pub async fn add(
     wanted: Wanted,
 ) -> Result<Version, Problem> {
     let Wanted { turns, window, by } = wanted;
-    let turns =
-        on_a_thread_that_may_block(move || turns.into_iter().map(counted).collect::<Vec<_>>()).await?;
+    let turns = blocking(move || turns.into_iter().map(counted).collect::<Vec<_>>()).await?;
     let mut compression: Option<Compression> = None;
     for _ in 0..TRIES_MAX {
         let ask = || {
@@ -125,13 +123,6 @@ async fn compressed(
     let (library, turns) = (Arc::clone(&context.library), turns.to_vec());
     let leaving = move || leaving(&state, &turns, &window, &*library as &dyn Blobs);
     let thought = move || leaving().map(|leaving| leaving.map(conversation::Leaving::extracted));
-    let thought = on_a_thread_that_may_block(thought).await?;
+    let thought = blocking(thought).await?;
     thought.map_err(|unreadable| unreadable.problem())
-}
-
-async fn on_a_thread_that_may_block<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Problem> {
-    // Only a panic ends it early, or the end of the process.
-    spawn_blocking(work).await.map_err(|error| Problem::new(Code::Internal, error.to_string()))
 }

@@ -7,12 +7,13 @@
 //!   [`conversations`]: what was said, and how it is kept within a window; [`caches`]: answers that are taken away
 //! - [`pages`]: files for people in a run's folder
 //! - [`notify`]: tells others of events; [`subscribe`]: and programs that use the crate
-//! - [`arbiters`]: the threads on which actors live
+//! - [`arbiters`]: the threads on which actors live; [`blocking`]: work that blocks
 //! - [`library`]: content by its hash, in memory; [`clock`]: the time, which a test can hold
 //! - [`system`]: starts and stops all of it in order; [`thread`]: where that is done for a program that has no actors
 
 pub mod agents;
 pub mod arbiters;
+pub mod blocking;
 pub mod caches;
 pub mod clock;
 pub mod contexts;

@@ -5,14 +5,14 @@
 //! - `see`: lets runs go on, and sees them through
 //! - `control`: what people want of a run, and what a rollback would do
 //! - `agents`: what is known of agents, and what people want of them
-//! - `contexts`: what is known of shared contexts, and writing to them
-//! - `conversations`: what was said in conversations, and going on with them
+//! - [`contexts`]: what is known of shared contexts, and writing to them
+//! - [`conversations`]: what was said in conversations, and going on with them
 //! - `messages`: messages between the agents of runs
 //! - `list`: runs, once or as they change
 //! - `report`: one run; `inputs`: what it was given; `failure`: the attempt that it failed with; `changed`: which of its files
 //!   say something else by now
 //! - `history`: what happened, and a run as it was; `past`: one version after another; `graph`: its picture
-//! - `outcome`: what comes of runs
+//! - `outcome`: what comes of runs; `recorded`: what is recorded of any stream
 //! - `cache`: answers that are kept, and taking them away
 //! - `tasks`: what is handed out, and who takes it
 //! - `tell`: what of a run is done in a lesser way
@@ -24,9 +24,9 @@ mod agents;
 mod begin;
 mod cache;
 mod changed;
-mod contexts;
+pub mod contexts;
 mod control;
-mod conversations;
+pub mod conversations;
 mod failure;
 mod graph;
 mod history;
@@ -36,6 +36,7 @@ mod logs;
 mod messages;
 mod outcome;
 mod past;
+mod recorded;
 mod report;
 mod see;
 mod tasks;

@@ -20,6 +20,7 @@ use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
 use crate::events::run::{GrowthLimits, StuckLimits};
 use crate::events::text::{is_control, printable};
+use crate::events::time::micros;
 use crate::executors::llm::models::Key;
 use crate::executors::{AgentDefinition, ExecutorKind};
 use crate::workflow::definition::Definition;
@@ -174,7 +175,7 @@ fn stuck<'a>(config: &Config, mut agents: impl Iterator<Item = &'a AgentDefiniti
         let found = agents.find(|agent| agent.name.key() == manager.key())?;
         Some(found.name.clone())
     });
-    let time_us = (!time.is_zero()).then(|| u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    let time_us = (!time.is_zero()).then(|| micros(*time));
     StuckLimits { answers: *answers, handoffs: *handoffs, time_us, manager }
 }
 

@@ -41,11 +41,8 @@ async fn list(scene: &Scene) -> Result<Exit, Problem> {
                 answers.push(*kept);
             }
         };
-        let mut signals = Signals::listen()?;
-        let door = scene.open().await?;
-        match see::ask(scene, door, &Request::Cache(CacheWants::List), &mut signals, &mut show).await? {
-            Exchange::Interrupted => return Ok(Exit::Interrupted),
-            Exchange::Response(_, door) => see::leave(door, &mut signals).await?,
+        if see::answer(scene, &Request::Cache(CacheWants::List), &mut show).await?.is_none() {
+            return Ok(Exit::Interrupted);
         }
         // If its holder went in the middle, the next one was asked again and answered from the beginning.
         let mut known = std::collections::HashSet::new();

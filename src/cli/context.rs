@@ -5,6 +5,7 @@ use super::see::{self, Exchange, Signals};
 use super::text::terminal::fitted;
 use super::text::{self, Text, name, terminal, values};
 use super::{Exit, Scene};
+use crate::api::facade::contexts::unknown_context;
 use crate::api::folder::is_store;
 use crate::api::new_command_id;
 use crate::api::protocol::{
@@ -141,18 +142,9 @@ async fn looked_at(
     show: &mut dyn FnMut(Frame),
 ) -> Result<Option<Response>, Problem> {
     if !is_store(&scene.house.data) {
-        return Err(Problem::new(Code::UnknownContext, format!("no context is named `{context}`")));
+        return Err(unknown_context(&context));
     }
-    let mut signals = Signals::listen()?;
-    let door = scene.open().await?;
-    let request = Request::Context { context, wants };
-    match see::ask(scene, door, &request, &mut signals, show).await? {
-        Exchange::Interrupted => Ok(None),
-        Exchange::Response(response, door) => {
-            see::leave(door, &mut signals).await?;
-            Ok(Some(response))
-        }
-    }
+    see::answer(scene, &Request::Context { context, wants }, show).await
 }
 
 /// All keys of a context, a line each below a line that says what stands where.

@@ -9,10 +9,11 @@ use super::arguments::{
     AddTurnArguments, ConversationArguments, ConversationVerb, PinTurnArguments, SearchTurnsArguments,
     TurnsArguments,
 };
-use super::see::{self, Exchange, Signals};
+use super::see;
 use super::text::terminal::written;
 use super::text::{name, terminal};
 use super::{Exit, Scene};
+use crate::api::facade::conversations::unknown_conversation;
 use crate::api::folder::is_store;
 use crate::api::new_command_id;
 use crate::api::protocol::{
@@ -144,16 +145,11 @@ async fn pin(scene: &Scene, arguments: PinTurnArguments, pinned: bool) -> Result
 async fn list(scene: &Scene) -> Result<Exit, Problem> {
     let mut conversations = Vec::new();
     if is_store(&scene.house.data) {
-        let mut signals = Signals::listen()?;
-        let door = scene.open().await?;
-        match see::ask(scene, door, &Request::Conversations, &mut signals, &mut |_| {}).await? {
-            Exchange::Interrupted => return Ok(Exit::Interrupted),
-            Exchange::Response(Response::Conversations(rows), door) => {
-                conversations = rows;
-                see::leave(door, &mut signals).await?;
-            }
-            Exchange::Response(other, _) => return Err(other.mismatch()),
-        }
+        conversations = match see::answer(scene, &Request::Conversations, &mut |_| {}).await? {
+            None => return Ok(Exit::Interrupted),
+            Some(Response::Conversations(rows)) => rows,
+            Some(other) => return Err(other.mismatch()),
+        };
     }
     if conversations.is_empty() && !scene.say.is_json() {
         scene.say.note(&terminal!("there are no conversations yet"));
@@ -244,8 +240,7 @@ async fn looked_at(
     show: &mut dyn FnMut(Frame),
 ) -> Result<Option<ConversationAnswer>, Problem> {
     if !is_store(&scene.house.data) {
-        let message = format!("no conversation is named `{conversation}`");
-        return Err(Problem::new(Code::UnknownConversation, message));
+        return Err(unknown_conversation(&conversation));
     }
     asked(scene, conversation, wants, show).await
 }
@@ -256,15 +251,9 @@ async fn asked(
     wants: ConversationWants,
     show: &mut dyn FnMut(Frame),
 ) -> Result<Option<ConversationAnswer>, Problem> {
-    let mut signals = Signals::listen()?;
-    let door = scene.open().await?;
-    let request = Request::Conversation { conversation, wants };
-    match see::ask(scene, door, &request, &mut signals, show).await? {
-        Exchange::Interrupted => Ok(None),
-        Exchange::Response(Response::Conversation(answer), door) => {
-            see::leave(door, &mut signals).await?;
-            Ok(Some(*answer))
-        }
-        Exchange::Response(other, _) => Err(other.mismatch()),
+    match see::answer(scene, &Request::Conversation { conversation, wants }, show).await? {
+        None => Ok(None),
+        Some(Response::Conversation(answer)) => Ok(Some(*answer)),
+        Some(other) => Err(other.mismatch()),
     }
 }

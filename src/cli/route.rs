@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::arguments::RouteArguments;
-use super::see::{self, Exchange, Signals};
+use super::see;
 use super::text::{Text, name, terminal};
 use super::{Exit, Scene};
 use crate::api::folder::is_store;
@@ -122,15 +122,10 @@ pub(super) async fn agents(scene: &Scene) -> Result<Option<Found>, Problem> {
     if !has_store {
         return Ok(Some(Found { catalog, successes: Vec::new() }));
     }
-    let mut signals = Signals::listen()?;
-    let door = scene.open().await?;
-    match see::ask(scene, door, &Request::Successes, &mut signals, &mut |_| {}).await? {
-        Exchange::Interrupted => Ok(None),
-        Exchange::Response(Response::Successes(successes), door) => {
-            see::leave(door, &mut signals).await?;
-            Ok(Some(Found { catalog, successes }))
-        }
-        Exchange::Response(other, _) => Err(other.mismatch()),
+    match see::answer(scene, &Request::Successes, &mut |_| {}).await? {
+        None => Ok(None),
+        Some(Response::Successes(successes)) => Ok(Some(Found { catalog, successes })),
+        Some(other) => Err(other.mismatch()),
     }
 }
 

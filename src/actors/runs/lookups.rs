@@ -11,6 +11,7 @@ use actix::Recipient;
 use tokio::sync::Semaphore;
 
 use super::told::ToRun;
+use crate::actors::blocking::blocking;
 use crate::actors::hosting::context::HostContext;
 use crate::actors::hosting::messages::Tell;
 use crate::aggregates::run::{FoundAnswer, OfShared, SharedEffectId};
@@ -73,12 +74,11 @@ impl Lookups {
         let ending = |_| Problem::new(Code::ShuttingDown, "the process is ending");
         let _turn = self.reading.acquire().await.map_err(ending)?;
         let awaited = Arc::clone(awaited);
-        let read = tokio::task::spawn_blocking(move || {
+        let read = blocking(move || {
             let files = content::of(Path::new(&*awaited.work_folder), &awaited.files)?;
             Ok(key_of(&awaited.work, files.iter().map(|(path, hash)| (path.as_str(), *hash))))
         });
-        let read = read.await.map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
-        read.map_err(|why: String| Problem::new(Code::CacheFiles, why))
+        read.await?.map_err(|why: String| Problem::new(Code::CacheFiles, why))
     }
 
     /// The answer under a key, if there is one that may be taken. What cannot be read is not there: the step is done without.
@@ -106,7 +106,7 @@ impl Lookups {
         };
         let (library, folder) = (Arc::clone(&context.library), Arc::clone(&awaited.work_folder));
         let source = AnswerSource { run: row.run, step: row.step, version: row.version };
-        let read = tokio::task::spawn_blocking(move || {
+        let read = blocking(move || {
             // What it made may have been taken away since.
             let is_there = |file: &String| Path::new(&*folder).join(file).exists();
             if !kept.artifacts.iter().all(is_there) {
@@ -116,8 +116,7 @@ impl Lookups {
             let answer = blobs.json(&kept.answer).map_err(|unreadable| unreadable.problem())?;
             Ok(Some(FoundAnswer { source, answer, artifacts: kept.artifacts }))
         });
-        let read: Result<Option<FoundAnswer>, Problem> =
-            read.await.map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
+        let read: Result<Option<FoundAnswer>, Problem> = read.await?;
         Ok(read?)
     }
 }

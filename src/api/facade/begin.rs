@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Facade, view_problem};
+use crate::actors::blocking::blocking;
 use crate::aggregates::run::{Insists, RunStatus, StartChild, StartRun};
 use crate::api::new_run_id;
 use crate::api::protocol::Response;
@@ -67,9 +68,8 @@ impl Facade {
     pub async fn resolve_spec(&self, spec: RunSpec) -> Result<RunSpec, Vec<Problem>> {
         let resolver = Arc::clone(&self.resolver);
         // Resolving reads files, so it blocks.
-        let resolving = tokio::task::spawn_blocking(move || resolver.resolve(spec)).await;
-        let failed = |panic: tokio::task::JoinError| vec![Problem::new(Code::Internal, panic.to_string())];
-        let (spec, warnings) = resolving.map_err(failed)??;
+        let resolving = blocking(move || resolver.resolve(spec)).await;
+        let (spec, warnings) = resolving.map_err(|problem| vec![problem])??;
         for warning in warnings {
             tracing::warn!(code = warning.code.text(), "{warning}");
         }
@@ -82,12 +82,12 @@ impl Facade {
     /// When the process is ending.
     pub async fn catalog(&self) -> Result<(Config, PathBuf, Catalog), Problem> {
         let resolver = Arc::clone(&self.resolver);
-        let reading = tokio::task::spawn_blocking(move || {
+        let reading = blocking(move || {
             let Resolver { config, cwd, registered } = &*resolver;
             let catalog = Catalog::discover(cwd, registered, &config.agent_paths, &config.agents);
             (config.clone(), cwd.clone(), catalog)
         });
-        reading.await.map_err(|panic| Problem::new(Code::Internal, panic.to_string()))
+        reading.await
     }
 
     fn start_run(&self, spec: RunSpec) -> Result<StartRun, Problem> {

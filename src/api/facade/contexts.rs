@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::recorded::understood;
 use super::{Facade, Frames};
 use crate::actors::contexts::ContextKind;
-use crate::actors::hosting::context::read_problem;
 use crate::actors::hosting::load::load;
 use crate::aggregates::context::{Context, ContextAsk, Entry, Lock, Set, SetKey};
 use crate::api::new_command_id;
@@ -12,7 +12,6 @@ use crate::api::protocol::{
     ContextAnswer, ContextKnown, ContextWants, ContextWritten, Frame, HolderKnown, KeyGiven, KeyKnown,
     KeyVersioned, KeyWritten, LockKnown, LocksKnown, Response, WaiterKnown,
 };
-use crate::events::commit::Recorded;
 use crate::events::context::ContextEvent;
 use crate::events::ids::{
     CommandId, ContextKey, ContextName, KeyVersion, LockName, RUN_KIND, StreamId, Version,
@@ -182,7 +181,7 @@ impl Facade {
         if head.version > Version(0) {
             return Ok((state, head.version));
         }
-        let problem = Problem::new(Code::UnknownContext, format!("no context is named `{context}`"));
+        let problem = unknown_context(context);
         let is_run = self.newest(&StreamId::new(RUN_KIND, context.as_str())).await.is_ok();
         Err(match is_run {
             true => problem.hint("it is a run, whose context its agents write"),
@@ -221,35 +220,18 @@ impl Facade {
         version: Version,
         id: CommandId,
     ) -> Result<Vec<(ContextKey, KeyVersion)>, Problem> {
-        let last = self.events(stream, Version(version.0.saturating_sub(1)), 1).await?;
-        // What changed nothing in a context to which nothing has happened is in no commit.
-        let Some(first) = last.first().map(|last| last.header.first.0) else { return Ok(Vec::new()) };
-        let count = usize::try_from((version.0 + 1).saturating_sub(first)).unwrap_or(usize::MAX);
-        let commit = self.events(stream, Version(first.saturating_sub(1)), count).await?;
-        let is_its =
-            |recorded: &&Recorded| recorded.decision.as_ref().is_some_and(|decision| decision.id == Some(id));
-        let Some(recorded) = commit.iter().find(is_its) else { return Ok(Vec::new()) };
-        match understood(recorded)? {
-            ContextEvent::ContextSet(set) => {
+        match self.of_command(stream, version, id).await?.into_iter().next() {
+            Some(ContextEvent::ContextSet(set)) => {
                 Ok(set.keys.into_iter().map(|written| (written.key, written.version)).collect())
             }
             _ => Ok(Vec::new()),
         }
     }
-
-    async fn events(
-        &self,
-        stream: &StreamId,
-        after: Version,
-        count: usize,
-    ) -> Result<Vec<Recorded>, Problem> {
-        let page = self.system.store().read_stream(stream, after, count).await;
-        page.map_err(|error| read_problem(&error))
-    }
 }
 
-fn understood(recorded: &Recorded) -> Result<ContextEvent, Problem> {
-    recorded.decode().map_err(|error| Problem::new(Code::RunParked, error.to_string()))
+/// No context has that name.
+pub fn unknown_context(context: &ContextName) -> Problem {
+    Problem::new(Code::UnknownContext, format!("no context is named `{context}`"))
 }
 
 /// A lock as it is at that time; none of one that nobody has or wants any more.

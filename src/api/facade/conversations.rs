@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::recorded::understood;
 use super::{Facade, Frames, view_problem};
+use crate::actors::blocking::blocking;
 use crate::actors::conversations::{self, ConversationKind, Spoken, Wanted};
-use crate::actors::hosting::context::read_problem;
 use crate::actors::hosting::load::load;
 use crate::aggregates::conversation::archive::{Archived, Content, pages};
 use crate::aggregates::conversation::{Compressed, Conversation, ConversationAsk};
@@ -15,7 +16,6 @@ use crate::api::protocol::{
     PageKnown, Response, SummaryKnown, TurnCounted, TurnGiven, TurnKnown, TurnsAdded, TurnsKnown, WhichTurns,
     WindowKnown,
 };
-use crate::events::commit::Recorded;
 use crate::events::conversation::{ConversationCompressed, ConversationEvent, TurnAdded, Window};
 use crate::events::ids::{CommandId, ConversationName, StreamId, TurnNumber, Version};
 use crate::events::json::{Json, Payload};
@@ -128,22 +128,6 @@ impl Facade {
         Ok(TurnsAdded { conversation, version, turns, compressed })
     }
 
-    /// The events that came of a command, which was answered with that version of the stream.
-    async fn of_command(
-        &self,
-        stream: &StreamId,
-        version: Version,
-        id: CommandId,
-    ) -> Result<Vec<ConversationEvent>, Problem> {
-        let last = self.conversation_events(stream, Version(version.0.saturating_sub(1)), 1).await?;
-        let Some(first) = last.first().map(|last| last.header.first.0) else { return Ok(Vec::new()) };
-        let count = usize::try_from((version.0 + 1).saturating_sub(first)).unwrap_or(usize::MAX);
-        let commit = self.conversation_events(stream, Version(first.saturating_sub(1)), count).await?;
-        let is_its =
-            |recorded: &&Recorded| recorded.decision.as_ref().is_some_and(|decision| decision.id == Some(id));
-        commit.iter().filter(is_its).map(understood).collect()
-    }
-
     async fn conversation_known(
         &self,
         conversation: ConversationName,
@@ -187,7 +171,7 @@ impl Facade {
             // A turn is no earlier event than the one with its number.
             let mut after = Version(from.0.saturating_sub(1));
             'read: loop {
-                let page = self.conversation_events(&stream, after, EVENTS_PAGE).await?;
+                let page = self.events(&stream, after, EVENTS_PAGE).await?;
                 let Some(last) = page.last() else { break };
                 after = last.version;
                 for recorded in &page {
@@ -251,7 +235,7 @@ impl Facade {
         let (state, _) = self.folded_conversation(conversation).await?;
         let (stream, mut after) = (StreamId::of_conversation(conversation), Version(0));
         loop {
-            let page = self.conversation_events(&stream, after, EVENTS_PAGE).await?;
+            let page = self.events(&stream, after, EVENTS_PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = last.version;
             for recorded in &page {
@@ -280,35 +264,20 @@ impl Facade {
         Err(unknown_conversation(conversation))
     }
 
-    async fn conversation_events(
-        &self,
-        stream: &StreamId,
-        after: Version,
-        count: usize,
-    ) -> Result<Vec<Recorded>, Problem> {
-        let page = self.system.store().read_stream(stream, after, count).await;
-        page.map_err(|error| read_problem(&error))
-    }
-
     /// Reads content on a thread that may block.
     async fn reading<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn Blobs) -> Result<T, Unreadable> + Send + 'static,
     ) -> Result<T, Problem> {
         let library = Arc::clone(self.system.library());
-        let reading = tokio::task::spawn_blocking(move || read(&*library as &dyn Blobs)).await;
-        let read = reading.map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
+        let read = blocking(move || read(&*library as &dyn Blobs)).await?;
         read.map_err(|unreadable| unreadable.problem())
     }
 }
 
 /// No conversation has that name.
-fn unknown_conversation(conversation: &ConversationName) -> Problem {
+pub fn unknown_conversation(conversation: &ConversationName) -> Problem {
     Problem::new(Code::UnknownConversation, format!("no conversation is named `{conversation}`"))
-}
-
-fn understood(recorded: &Recorded) -> Result<ConversationEvent, Problem> {
-    recorded.decode().map_err(|error| Problem::new(Code::RunParked, error.to_string()))
 }
 
 /// The text that a JSON text is.

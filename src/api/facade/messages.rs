@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::recorded::understood;
 use super::{Facade, Frames};
 use crate::actors::hosting::context::read_problem;
 use crate::api::protocol::{Frame, MessageKnown, MessageState, ReceiverKnown, Response, WhichMessages};
@@ -90,9 +91,7 @@ impl Facade {
         ended: &mut HashMap<RunId, bool>,
     ) -> Result<Option<MessageKnown>, Problem> {
         let Some(run) = recorded.header.stream.run() else { return Ok(None) };
-        let event = recorded.decode::<RunEvent>();
-        let event = event.map_err(|error| Problem::new(Code::RunParked, error.to_string()))?;
-        let sent = match event {
+        let sent = match understood(recorded)? {
             RunEvent::MessageSent(sent) => sent,
             RunEvent::MessageHandled(handled) => {
                 fates.entry((run, handled.number)).or_default().push((handled.receiver, None));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Facade, Frames, view_problem};
+use crate::actors::blocking::blocking;
 use crate::actors::runs::RunKind;
 use crate::actors::runs::tasks::Handed;
 use crate::aggregates::run::{Ask, OfTask, TaskDoes};
@@ -138,7 +139,7 @@ impl Facade {
         let Handed { assignment, added, lease, by: _, until } = handed;
         let library = Arc::clone(self.system.library());
         let (definition, agent) = (assignment.definition(), assignment.agent_definition());
-        let read = tokio::task::spawn_blocking(move || {
+        let read = blocking(move || {
             let blobs: &dyn Blobs = &*library;
             let schema = schema(&added, definition.hash, blobs);
             let system = agent.and_then(|agent| {
@@ -148,8 +149,7 @@ impl Facade {
             let system = system.map(|agent| agent.system_prompt).unwrap_or_default();
             assignment.read(blobs).map(|task| (task, schema, system))
         });
-        let read = read.await.map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
-        let (task, schema, system) = read?;
+        let (task, schema, system) = read.await??;
         let id = TaskId { run: row.run.clone(), fence: row.fence, lease: Some(lease) }.to_string();
         let Task { work, .. } = task;
         Ok(TaskGiven {

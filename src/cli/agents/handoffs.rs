@@ -8,7 +8,7 @@ use super::Shown;
 use crate::api::folder::is_store;
 use crate::api::protocol::{Request, Response};
 use crate::cli::Scene;
-use crate::cli::see::{self, Exchange, Signals};
+use crate::cli::see;
 use crate::cli::text::{Text, name, terminal};
 use crate::events::ids::AgentName;
 use crate::events::problem::Problem;
@@ -55,15 +55,10 @@ pub(super) async fn happened(scene: &Scene) -> Result<Option<Vec<HandoffRow>>, P
     if !is_store(&scene.house.data) {
         return Ok(Some(Vec::new()));
     }
-    let mut signals = Signals::listen()?;
-    let door = scene.open().await?;
-    match see::ask(scene, door, &Request::Handoffs, &mut signals, &mut |_| {}).await? {
-        Exchange::Interrupted => Ok(None),
-        Exchange::Response(Response::Handoffs(rows), door) => {
-            see::leave(door, &mut signals).await?;
-            Ok(Some(rows))
-        }
-        Exchange::Response(other, _) => Err(other.mismatch()),
+    match see::answer(scene, &Request::Handoffs, &mut |_| {}).await? {
+        None => Ok(None),
+        Some(Response::Handoffs(rows)) => Ok(Some(rows)),
+        Some(other) => Err(other.mismatch()),
     }
 }
 

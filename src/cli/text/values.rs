@@ -72,7 +72,7 @@ impl Values {
         }
         // The first line of what stands above says nothing more.
         let summary =
-            step.summary.iter().filter(|said| answer::first_line(&step.output).as_ref() != Some(said));
+            step.summary.iter().filter(|said| answer::read(&step.output).first_line.as_ref() != Some(said));
         let as_json = |said: &String| Json::from(&Value::from(said.as_str())).text().to_owned();
         values.extend(summary.filter(|_| with_inputs).map(|said| ("summary".to_owned(), as_json(said))));
         let metrics = step.metrics.iter().filter(|_| with_inputs);
