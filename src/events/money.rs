@@ -91,8 +91,13 @@ fn shifted(digits: &str, shift: i32) -> Result<u128, BadMoney> {
 
 /// An amount in dollars as a JSON number, exactly: `5.0`, `0.25`.
 pub fn decimal(nanos: u64) -> String {
+    with_digits(nanos, 1)
+}
+
+/// An amount in dollars, with so many digits behind the point or as many as it takes.
+fn with_digits(nanos: u64, digits_min: usize) -> String {
     let fraction = format!("{:09}", nanos % NANOS_A_DOLLAR);
-    let shown = fraction.trim_end_matches('0').len().max(1);
+    let shown = fraction.trim_end_matches('0').len().max(digits_min);
     format!("{}.{}", nanos / NANOS_A_DOLLAR, fraction.get(..shown).unwrap_or(&fraction))
 }
 
@@ -102,9 +107,7 @@ pub struct Dollars(pub u64);
 
 impl fmt::Display for Dollars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fraction = format!("{:09}", self.0 % NANOS_A_DOLLAR);
-        let shown = fraction.trim_end_matches('0').len().max(2);
-        write!(f, "${}.{}", self.0 / NANOS_A_DOLLAR, fraction.get(..shown).unwrap_or(&fraction))
+        write!(f, "${}", with_digits(self.0, 2))
     }
 }
 

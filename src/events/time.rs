@@ -27,6 +27,11 @@ impl Timestamp {
     }
 }
 
+/// A length of time as events hold it, in µs; one that is longer than they can hold is the longest.
+pub fn micros(length: Duration) -> u64 {
+    u64::try_from(length.as_micros()).unwrap_or(u64::MAX)
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_microsecond(self.0) {

@@ -110,11 +110,6 @@ fn alone<'a>(members: &[(Cow<'a, str>, &'a str)]) -> Option<Cow<'a, str>> {
     }
 }
 
-/// The first line of a text answer that says something, as a summary; none of an answer that is no text.
-pub(crate) fn first_line(answer: &Json) -> Option<String> {
-    first_line_of(&text(answer)?)
-}
-
 fn first_line_of(text: &str) -> Option<String> {
     let mut lines = text.lines().map(sections::plain).filter(|line| !line.is_empty());
     lines.next().map(|line| shortened_lines(line, LINE_CHARS_MAX).into_owned())
@@ -251,7 +246,7 @@ mod tests {
 
     #[test]
     fn the_first_line_that_says_something_stands_for_a_summary() {
-        let of = |text: &str| first_line(&Json::from(&Value::from(text)));
+        let of = |text: &str| read(&Json::from(&Value::from(text))).first_line;
         assert_eq!(of("\n---\n## **Audit complete**\nmore").as_deref(), Some("Audit complete"));
         assert_eq!(of(" \n"), None);
         assert!(of(&"x".repeat(5_000)).unwrap().chars().count() <= LINE_CHARS_MAX + 1);

@@ -11,16 +11,7 @@ use reenact::store::EventStore;
 use reenact::store::sled::{SledOptions, SledStore};
 use serde_json::{Value, json};
 
-use crate::support::{Ended, Process, Sandbox, wait_until};
-
-/// A run whose process holds the store until the file `go` is there.
-fn holder(sandbox: &Sandbox) -> Process {
-    let gate = "'echo started >> gate; for _ in $(seq 3000); do [ -e go ] && break; sleep 0.01; done'";
-    sandbox.write("hold.yaml", format!("name: hold\nsteps:\n  - {{id: gate, run: {gate}}}\n"));
-    let holder = sandbox.spawn(&["--json", "run", "hold.yaml", "--id", "h"]);
-    wait_until("the gate runs", || sandbox.work("gate").exists());
-    holder
-}
+use crate::support::{Ended, Process, Sandbox};
 
 fn code(refused: &Value) -> &str {
     refused["error"]["code"].as_str().unwrap()
@@ -129,7 +120,7 @@ fn of_many_processes_that_expect_the_same_version_one_writes_and_the_others_are_
 fn nothing_that_was_counted_is_lost_or_counted_twice_though_the_holder_is_killed() {
     let sandbox = Sandbox::new();
     sandbox.json(0, &["context", "set", "c", "n:=0"]);
-    let mut held = Some(holder(&sandbox));
+    let mut held = Some(sandbox.holder());
     for round in 1..=12 {
         let now = sandbox.json(0, &["context", "get", "c", "n"]);
         assert_eq!((&now["value"], &now["version"]), (&json!(round - 1), &json!(round)));
@@ -319,7 +310,7 @@ fn what_the_agents_of_a_run_share_is_read_by_its_id_unless_a_context_has_that_na
 #[test]
 fn what_comes_over_the_control_socket_is_held_to_the_same() {
     let sandbox = Sandbox::new();
-    let held = holder(&sandbox);
+    let held = sandbox.holder();
     let ask = |request: Value| -> Value {
         let mut stream = UnixStream::connect(sandbox.data().join("control.sock")).unwrap();
         stream.write_all(format!("{request}\n").as_bytes()).unwrap();

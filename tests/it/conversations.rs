@@ -266,21 +266,12 @@ fn shares_of_a_window_that_contradict_each_other_are_refused() {
     }
 }
 
-/// A run whose process holds the store until the file `go` is there.
-fn holder(sandbox: &Sandbox) -> Process {
-    let gate = "'echo started >> gate; for _ in $(seq 3000); do [ -e go ] && break; sleep 0.01; done'";
-    sandbox.write("hold.yaml", format!("name: hold\nsteps:\n  - {{id: gate, run: {gate}}}\n"));
-    let holder = sandbox.spawn(&["--json", "run", "hold.yaml", "--id", "h"]);
-    wait_until("the gate runs", || sandbox.work("gate").exists());
-    holder
-}
-
 /// Three at a time go on with a conversation, beside a process that holds the store and is killed while they do; each tries once more under
 /// the same id, as who is not sure does.
 #[test]
 fn no_turn_is_lost_or_there_twice_though_the_holder_is_killed() {
     let sandbox = small(300);
-    let mut held = Some(holder(&sandbox));
+    let mut held = Some(sandbox.holder());
     for round in 0..8 {
         let said = |nth: usize| [sentence(round * 3 + nth), format!("id-{round}-{nth}")];
         let adding = |nth: usize| {

@@ -100,6 +100,15 @@ impl Sandbox {
         Process { child: command.spawn().unwrap(), shown, stdout, stderr }
     }
 
+    /// A run, `h`, whose process holds the store until the file `go` is there.
+    pub(crate) fn holder(&self) -> Process {
+        let gate = "'echo started >> gate; for _ in $(seq 3000); do [ -e go ] && break; sleep 0.01; done'";
+        self.write("hold.yaml", format!("name: hold\nsteps:\n  - {{id: gate, run: {gate}}}\n"));
+        let holder = self.spawn(&["--json", "run", "hold.yaml", "--id", "h"]);
+        wait_until("the gate runs", || self.work("gate").exists());
+        holder
+    }
+
     /// Starts the binary with these arguments, and goes on beside it.
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Process {
         self.start(self.command(arguments))

@@ -15,11 +15,11 @@ use std::sync::Arc;
 
 use super::advance::Advance;
 use super::advance::shared::Written;
-use super::start::micros;
 use super::{Ask, Moment, Run, RunRejection, StartRun, StepIndex, TimerOf};
 use crate::events::ids::{AgentName, Fence, TimerId};
 use crate::events::json::{Blob, Json};
 use crate::events::run::*;
+use crate::events::time::micros;
 use crate::kernel::Draft;
 use crate::workflow::definition::Definition;
 use crate::workflow::json_text::Level;

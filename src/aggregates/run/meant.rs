@@ -1,10 +1,10 @@
 //! Whether a run that is there is the one that somebody starts.
 
-use super::start::micros;
 use super::{Run, RunRejection, RunStatus, StartRun};
 use crate::events::json::Payload;
 use crate::events::problem::Late;
 use crate::events::run::{Routed, RunStarted};
+use crate::events::time::micros;
 use crate::kernel::Blobs;
 use crate::workflow::definition::Definition;
 

@@ -81,8 +81,3 @@ pub struct StartChild {
     /// How long it may go on, without the time for which it waits for people; none without a limit.
     pub duration_limit: Option<std::time::Duration>,
 }
-
-/// A length of time as events hold it.
-pub(super) fn micros(length: std::time::Duration) -> u64 {
-    u64::try_from(length.as_micros()).unwrap_or(u64::MAX)
-}

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Phase, Run};
 use crate::events::ids::TimerId;
-use crate::events::time::Timestamp;
+use crate::events::time::{Timestamp, micros};
 
 /// When somebody drove a run for certain, as events tell that only who drives it records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ impl Run {
 
     /// The same in µs.
     pub(super) fn waited_us(&self, until: Timestamp) -> u64 {
-        u64::try_from(self.waited(until).as_micros()).unwrap_or(u64::MAX)
+        micros(self.waited(until))
     }
 
     /// Whether it has waited for somebody up to now: nothing of it was stopped in the middle.
@@ -54,7 +54,7 @@ impl Run {
             _ => self.rests().then_some(now),
         };
         let over = self.waited.since.map(|began| since.unwrap_or(now).since(began)).unwrap_or_default();
-        let over_us = u64::try_from(over.as_micros()).unwrap_or(u64::MAX);
+        let over_us = micros(over);
         self.waited = Waited { over_us: self.waited.over_us.saturating_add(over_us), since };
     }
 

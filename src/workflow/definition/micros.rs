@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::events::time::micros;
+
 pub(super) fn serialize<S: Serializer>(length: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    u64::try_from(length.as_micros()).unwrap_or(u64::MAX).serialize(serializer)
+    micros(*length).serialize(serializer)
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -13,13 +15,13 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 }
 
 pub(super) mod optional {
-    use super::{Deserialize, Deserializer, Duration, Serialize, Serializer};
+    use super::{Deserialize, Deserializer, Duration, Serialize, Serializer, micros};
 
     pub(in crate::workflow::definition) fn serialize<S: Serializer>(
         length: &Option<Duration>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        length.map(|length| u64::try_from(length.as_micros()).unwrap_or(u64::MAX)).serialize(serializer)
+        length.map(micros).serialize(serializer)
     }
 
     pub(in crate::workflow::definition) fn deserialize<'de, D: Deserializer<'de>>(

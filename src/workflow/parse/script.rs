@@ -6,6 +6,7 @@ use super::keys::{Keys, Takes, key, words};
 use super::tree::Tree;
 use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::Purpose;
+use crate::events::time::micros;
 use crate::workflow::script::{Says, Script, ScriptedAnswer};
 
 const ANSWER: Keys = Keys {
@@ -69,7 +70,7 @@ fn answer(report: &mut Diagnostics<'_>, tree: &Tree) -> Option<ScriptedAnswer> {
     let purpose = fields.get("purpose").and_then(|tree| report.choice("purpose", &PURPOSES, tree));
     let delay = fields.get("delay").and_then(|tree| report.duration("delay", tree));
     let says = says(report, &fields, tree)?;
-    let delay_us = delay.map_or(0, |delay| u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
+    let delay_us = delay.map_or(0, micros);
     Some(ScriptedAnswer { step, attempt, purpose, prompt, delay_us, says })
 }
 

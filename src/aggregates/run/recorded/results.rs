@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::aggregates::run::start::micros;
 use crate::events::codec::CodecError;
 use crate::events::decision::Form;
 use crate::events::run::ModelCalled;
+use crate::events::time::micros;
 use crate::kernel::Recording;
 use crate::workflow::work::{CalledBy, Failure, ModelCall, OfCalls, Output};
 

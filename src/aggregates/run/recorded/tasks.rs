@@ -6,13 +6,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Source, read, text, told, words};
-use crate::aggregates::run::start::micros;
 use crate::aggregates::run::task::{OfTask, TaskDoes};
 use crate::aggregates::run::{Ask, Run};
 use crate::events::codec::{self, CodecError};
 use crate::events::ids::Fence;
 use crate::events::json::Payload;
 use crate::events::problem::Class;
+use crate::events::time::micros;
 use crate::kernel::{NotRecalled, Recording};
 
 #[derive(Serialize, Deserialize)]

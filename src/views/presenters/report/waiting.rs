@@ -87,55 +87,24 @@ pub(super) fn waiting_for(run: &Run) -> Vec<Waiting> {
 /// The limit that does not allow the next attempt, if that is what keeps something from starting.
 fn spend(run: &Run) -> Option<Waiting> {
     let Exhausted { what, since } = run.exhausted().filter(|_| run.lacks_spend())?;
-    Some(Waiting {
-        kind: "spend".to_owned(),
-        id: what.kind.text().to_owned(),
-        step: what.step.clone(),
-        phase: None,
-        since: Some(*since),
-        expires: None,
-        agent: None,
-        by: None,
-        lease_until: None,
-        limit: Some(LimitReport::of(what, run.budget()?)),
-        approval: None,
-    })
+    let limit = Some(LimitReport::of(what, run.budget()?));
+    Some(Waiting { limit, ..Waiting::new("spend", what.kind.text(), &what.step, Some(*since)) })
 }
 
 /// The paused agents, for each step that wants one.
 fn agents(run: &Run) -> impl Iterator<Item = Waiting> {
     let step = |place: StepIndex| run.nodes().get(place).map(|node| node.id().clone());
     run.awaited_agents().iter().flat_map(move |(agent, since)| {
-        run.steps_for(agent).filter_map(step).map(|step| Waiting {
-            kind: "agent".to_owned(),
-            id: agent.to_string(),
-            step,
-            phase: None,
-            since: Some(*since),
-            expires: None,
-            agent: None,
-            by: None,
-            lease_until: None,
-            limit: None,
-            approval: None,
-        })
+        let steps = run.steps_for(agent).filter_map(step);
+        steps.map(|step| Waiting::new("agent", agent.as_str(), &step, Some(*since)))
     })
 }
 
 /// The locks that steps wait for.
 fn locks(run: &Run) -> impl Iterator<Item = Waiting> {
     run.locks_awaited().map(|(step, of, until)| Waiting {
-        kind: "lock".to_owned(),
-        id: format!("{}/{}", of.context, of.lock),
-        step: step.clone(),
-        phase: None,
-        since: None,
         expires: Some(until),
-        agent: None,
-        by: None,
-        lease_until: None,
-        limit: None,
-        approval: None,
+        ..Waiting::new("lock", format!("{}/{}", of.context, of.lock), step, None)
     })
 }
 
@@ -143,16 +112,8 @@ fn approval(run: &Run, request: &ApprovalRequest) -> Waiting {
     let asked = &request.asked;
     let asks_of_phase = run.nodes().get(request.place).filter(|node| node.asks_of_phase());
     Waiting {
-        kind: "approval".to_owned(),
-        id: asked.request.to_string(),
-        step: asked.step.clone(),
         phase: asks_of_phase.and_then(|node| node.added.phase.as_deref()).map(str::to_owned),
-        since: Some(request.at),
         expires: asked.expires,
-        agent: None,
-        by: None,
-        lease_until: None,
-        limit: None,
         approval: Some(Approvers {
             approvers: asked.approvers.clone(),
             needed: asked.needed,
@@ -162,23 +123,19 @@ fn approval(run: &Run, request: &ApprovalRequest) -> Waiting {
             hash: Some(request.hash()),
             file: None,
         }),
+        ..Waiting::new("approval", asked.request.to_string(), &asked.step, Some(request.at))
     }
 }
 
 fn step_waits(run: &Run, node: &Node) -> Option<Waiting> {
     if let Some(task) = &node.task {
+        let id = TaskId { run: run.about()?.id.clone(), fence: task.fence, lease: None };
         return Some(Waiting {
-            kind: "task".to_owned(),
-            id: TaskId { run: run.about()?.id.clone(), fence: task.fence, lease: None }.to_string(),
-            step: node.id().clone(),
-            phase: None,
-            since: node.started_at,
             expires: run.task_attempt(task.fence).and_then(|attempt| attempt.deadline),
             agent: run.task_attempt(task.fence).map(|attempt| attempt.agent.to_string()),
             by: task.held.as_ref().map(|held| Arc::clone(&held.by)),
             lease_until: task.held.as_ref().map(|held| held.until),
-            limit: None,
-            approval: None,
+            ..Waiting::new("task", id.to_string(), node.id(), node.started_at)
         });
     }
     let (kind, id, timer) = match (&node.doing.phase, node.undo_phase()) {
@@ -191,38 +148,30 @@ fn step_waits(run: &Run, node: &Node) -> Option<Waiting> {
             return Some(Waiting::for_child(&child.run, node.id(), node.started_at));
         }
     };
-    Some(Waiting {
-        kind: kind.to_owned(),
-        id,
-        step: node.id().clone(),
-        phase: None,
-        since: node.started_at,
-        expires: timer.and_then(|timer| run.due_at(timer)),
-        agent: None,
-        by: None,
-        lease_until: None,
-        limit: None,
-        approval: None,
-    })
+    let expires = timer.and_then(|timer| run.due_at(timer));
+    Some(Waiting { expires, ..Waiting::new(kind, id, node.id(), node.started_at) })
 }
 
 impl Waiting {
-    /// The waiting for a child that itself waits.
-    pub fn for_child(run: &RunId, step: &StepId, since: Option<Timestamp>) -> Self {
-        let (kind, id, step) = ("child".to_owned(), run.to_string(), step.clone());
-        let (agent, by, lease_until, limit) = (None, None, None, None);
+    /// One of which nothing else is known.
+    fn new(kind: &str, id: impl Into<String>, step: &StepId, since: Option<Timestamp>) -> Self {
         Self {
-            kind,
-            id,
-            step,
+            kind: kind.to_owned(),
+            id: id.into(),
+            step: step.clone(),
             phase: None,
             since,
             expires: None,
-            agent,
-            by,
-            lease_until,
-            limit,
+            agent: None,
+            by: None,
+            lease_until: None,
+            limit: None,
             approval: None,
         }
+    }
+
+    /// The waiting for a child that itself waits.
+    pub fn for_child(run: &RunId, step: &StepId, since: Option<Timestamp>) -> Self {
+        Self::new("child", run.to_string(), step, since)
     }
 }
