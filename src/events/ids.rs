@@ -173,6 +173,16 @@ impl StepId {
         Self(format!("{self}/guidance[{number}]").into())
     }
 
+    /// The step in which an agent that uses tools is asked for the so many-th time, from 1, how it goes on with this one.
+    pub fn turn(&self, number: u32) -> Self {
+        Self(format!("{self}/turn[{number}]").into())
+    }
+
+    /// The step that does the so many-th call of a tool, from 1, that this turn wants.
+    pub fn tool(&self, number: usize) -> Self {
+        Self(format!("{self}/tool[{number}]").into())
+    }
+
     /// The prefix of the id of a step that asks about a phase. No id in a file has a colon.
     pub const PHASE: &'static str = "phase:";
 

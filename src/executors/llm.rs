@@ -1,7 +1,8 @@
 //! Models as agents: an attempt is a conversation with one, of one turn or, where its answer has to be mended, a few.
 //!
 //! - [`models`]: which are configured, and which an agent means; [`price`]: what their tokens cost
-//! - [`conversation`]: what is said, in no provider's format; `prompt`: what a model is told for an attempt
+//! - [`conversation`]: what is said, in no provider's format; `prompt`: what a model is told for an attempt; `tools`: what it may
+//!   have done, and wants
 //! - `wire`: the formats of providers; `sse`: the events that their answers come in
 //! - `call`: one call, within its bounds; [`failure`]: why one failed; `breaker`: leaves a provider alone that does not answer
 //! - `attempt`: the turns of an attempt, and what is told of them
@@ -15,6 +16,7 @@ pub mod models;
 pub mod price;
 mod prompt;
 mod sse;
+mod tools;
 mod wire;
 
 use std::sync::{Arc, OnceLock};

@@ -13,6 +13,7 @@
 //! - [`mask`]: keeps secrets out of what is told
 //! - [`messages`]: the messages that an attempt is given, and that are delivered
 //! - `http`: what all that is asked over HTTP has in common
+//! - `turns`: what an agent that uses tools is told of its turns so far
 //! - `usage`: what an attempt reports that it used up
 //! - [`voice`]: what an attempt says while it goes on
 
@@ -28,6 +29,7 @@ pub mod mask;
 pub mod messages;
 pub mod scripted;
 pub mod subprocess;
+mod turns;
 mod usage;
 pub mod voice;
 
@@ -51,12 +53,14 @@ use crate::events::time::Timestamp;
 use crate::kernel::Blobs;
 use crate::workflow::definition::Definition;
 use crate::workflow::work::Work;
-pub use crate::workflow::work::{AgentRequest, Failure, Output, Stop};
+pub use crate::workflow::work::{AgentRequest, Failure, Output, Stop, ToolCall};
+pub use turns::{ToolOffer, Turn, TurnOver};
 
 pub use definition::{AgentDefinition, ExecutorKind};
 use mask::masked::Masked;
 use messages::Incoming;
 pub use messages::{Delivery, MessageGiven};
+use turns::UnreadTurn;
 use voice::Voice;
 
 /// One attempt at a step, as an executor gets it.
@@ -95,6 +99,8 @@ pub struct Task {
     pub messages: Vec<MessageGiven>,
     /// The shape that its answer is to have, as a JSON Schema, where the step's output is all that it answers.
     pub schema: Option<Value>,
+    /// Which turn it is of an agent that uses tools, and what came before; none of other work.
+    pub turn: Option<Box<Turn>>,
 }
 
 impl Task {
@@ -123,6 +129,7 @@ pub struct Assignment {
     messages: Vec<Arc<Sent>>,
     /// Where its step is defined, and as which: only what is to be done has a shape.
     template: Option<(Hash, StepId)>,
+    turn: Option<UnreadTurn>,
 }
 
 impl Assignment {
@@ -143,8 +150,10 @@ impl Assignment {
             let definition = node.added.planned.unwrap_or(about.started.definition);
             (definition.hash, node.added.template.clone())
         });
+        let turn = UnreadTurn::of(run, started);
         let (about, started) = (Arc::clone(about), Arc::clone(started));
-        let assignment = Self { about, started, undoes, values, reads, locks, messages, template: None };
+        let assignment =
+            Self { about, started, undoes, values, reads, locks, messages, template: None, turn };
         // Who is defined nowhere is a program of the file's own: nobody tells it of a shape.
         let template = template.filter(|_| assignment.agent_definition().is_some());
         Ok(Self { template, ..assignment })
@@ -170,7 +179,9 @@ impl Assignment {
         let payloads = payloads.chain(self.messages.iter().map(|sent| &sent.message.body));
         let definition = (!self.reads.is_empty()).then_some(self.about.started.definition.hash);
         let template = self.template.as_ref().map(|(definition, _)| *definition);
-        payloads.filter_map(Payload::blob).map(|blob| blob.hash).chain(definition).chain(template).collect()
+        let of_turn = self.turn.iter().flat_map(UnreadTurn::content);
+        let blobs = payloads.filter_map(Payload::blob).map(|blob| blob.hash);
+        blobs.chain(definition).chain(template).chain(of_turn).collect()
     }
 
     /// Reads the blobs that it refers to.
@@ -178,7 +189,7 @@ impl Assignment {
     /// # Errors
     /// When one of them cannot be read.
     pub fn read(self, blobs: &dyn Blobs) -> Result<Task, Problem> {
-        let Self { about, started, undoes, values, reads, locks, messages, template } = self;
+        let Self { about, started, undoes, values, reads, locks, messages, template, turn } = self;
         let json = |payload: &Payload| blobs.json(payload).map_err(|unreadable| unreadable.problem());
         let work: Work = serde_json::from_str(json(&started.input)?.text())
             .map_err(|error| Problem::new(Code::Internal, format!("an attempt's input: {error}")))?;
@@ -218,6 +229,7 @@ impl Assignment {
             locks,
             messages: given,
             schema: schema.flatten(),
+            turn: turn.map(|turn| turn.read(blobs)).transpose()?.map(Box::new),
         })
     }
 }

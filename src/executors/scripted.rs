@@ -132,6 +132,7 @@ mod tests {
             locks: Default::default(),
             messages: Vec::new(),
             schema: None,
+            turn: None,
         }
     }
 

@@ -16,8 +16,8 @@ use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::kernel::ReadBlob;
 
-pub use chain::{HandedWork, Link, WorkDone};
-pub(super) use chain::{literal, said, task_of};
+pub use chain::{HandedWork, Link, WorkDone, said};
+pub(super) use chain::{literal, task_of};
 
 /// The line that a declaration begins with.
 pub const HEADER: &str = "HANDOFF DECLARATION:";

@@ -51,6 +51,7 @@ pub mod script;
 pub mod stuck;
 pub mod template;
 pub mod topic;
+pub mod turns;
 pub mod uses;
 pub mod work;
 

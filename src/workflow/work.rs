@@ -14,6 +14,7 @@ use crate::events::json::Json;
 use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::{Outcome, RunStatus, Usage};
 
+pub use super::turns::ToolCall;
 pub use call::{CalledBy, ModelCall};
 pub use transcript::{Transcript, Written};
 
@@ -128,6 +129,8 @@ pub enum AgentRequest {
     },
     /// Another agent is to go on: what was declared, for [`crate::workflow::handoff::Handoff::read`].
     Handoff(String),
+    /// A tool is to be used, and its answer told in the agent's next turn.
+    Call(ToolCall),
 }
 
 /// Why an attempt did not succeed.

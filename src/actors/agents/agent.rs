@@ -308,6 +308,7 @@ mod tests {
             locks: Default::default(),
             messages: Vec::new(),
             schema: None,
+            turn: None,
         };
         Job::Attempt(Box::new(task))
     }

@@ -242,7 +242,7 @@ impl<'d, 'a> Advance<'d, 'a> {
         }
         match &self.node(place)?.added.kind {
             // An attempt starts as soon as there is a slot.
-            StepKind::Work { .. } => Ok(()),
+            StepKind::Work { .. } => self.begin_turns(place, &step).map(drop),
             StepKind::FanOut { .. } => self.fan_out(place, &step),
             StepKind::Repeat { .. } => self.add_round(place, &step),
             // It has asked, if it was to ask before its phase.
@@ -341,7 +341,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     }
 
     /// A step cannot start: it uses what is not there, or an expression fails.
-    fn hinder(&mut self, place: StepIndex, hindrance: StartError) -> Result<(), RunRejection> {
+    pub(super) fn hinder(&mut self, place: StepIndex, hindrance: StartError) -> Result<(), RunRejection> {
         let error = hindrance.of_the_step()?;
         match error.skips() {
             Some(message) => self.skip(place, SkipReason::Dependency, message),
@@ -352,7 +352,12 @@ impl<'d, 'a> Advance<'d, 'a> {
         }
     }
 
-    fn skip(&mut self, place: StepIndex, reason: SkipReason, message: String) -> Result<(), RunRejection> {
+    pub(super) fn skip(
+        &mut self,
+        place: StepIndex,
+        reason: SkipReason,
+        message: String,
+    ) -> Result<(), RunRejection> {
         let step = self.node(place)?.id().clone();
         self.draft.emit(StepSkipped { step, reason, message });
         self.done(place)

@@ -8,8 +8,10 @@ use super::advance::Advance;
 use super::context::{SharedValues, Write};
 use super::handoff::HandOver;
 use super::sending::Outgoing;
+use super::turns::Call;
 use crate::events::ids::AgentName;
 use crate::events::json::Json;
+use crate::events::problem::Code;
 use crate::events::run::AttemptStarted;
 use crate::workflow::json_text::Level;
 use crate::workflow::work::{AgentRequest, Failure, Output};
@@ -28,12 +30,18 @@ pub(super) struct Beside {
     pub(super) shared: Vec<SharedValues>,
     pub(super) sends: Vec<Outgoing>,
     pub(super) handoff: Option<HandOver>,
+    pub(super) calls: Vec<Call>,
 }
 
 impl Beside {
     /// The agent that is to go on, if another is, so that what was answered is no output yet.
     pub(super) fn hands_over_to(&self) -> Option<&AgentName> {
         self.handoff.as_ref().map(HandOver::to)
+    }
+
+    /// Whether more is to come of it, so that what was answered is no output yet.
+    pub(super) fn goes_on(&self) -> bool {
+        self.handoff.is_some() || !self.calls.is_empty()
     }
 }
 
@@ -52,11 +60,13 @@ impl Advance<'_, '_> {
             return Ok(Ok(Beside::default()));
         }
         let (mut values, mut messages, mut declarations) = (Vec::new(), Vec::new(), Vec::new());
+        let mut calls = Vec::new();
         for request in &output.requests {
             match request {
                 AgentRequest::Context { key, value } => values.push((key.clone(), value.clone())),
                 AgentRequest::Send(message) => messages.push(message),
                 AgentRequest::Handoff(declaration) => declarations.push(declaration.clone()),
+                AgentRequest::Call(call) => calls.push(call),
             }
         }
         let is_echo = is_echo(attempt, &output.output);
@@ -66,9 +76,17 @@ impl Advance<'_, '_> {
             Ok(handoff) => handoff,
             Err(failure) => return Ok(Err(failure)),
         };
+        let calls = match self.wanted_calls(attempt, &calls)? {
+            Ok(calls) => calls,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        if handoff.is_some() && !calls.is_empty() {
+            let message = "it hands over, and wants tools to be used: only one of the two can be done";
+            return Ok(Err(Failure::new(Code::HandoffMisplaced, message)));
+        }
         let beside = || {
             let (writes, shared) = (self.writes(own)?, self.shared_writes(attempt, shared)?);
-            Ok(Beside { writes, shared, sends: self.outgoing(&attempt.into(), &messages)?, handoff })
+            Ok(Beside { writes, shared, sends: self.outgoing(&attempt.into(), &messages)?, handoff, calls })
         };
         Ok(beside())
     }
@@ -79,7 +97,7 @@ impl Advance<'_, '_> {
     /// # Errors
     /// When what is recorded of its agent cannot be read.
     pub(super) fn do_beside(&mut self, attempt: &AttemptStarted, beside: Beside) -> Result<(), RunRejection> {
-        let Beside { writes, sends, handoff, .. } = beside;
+        let Beside { writes, sends, handoff, calls, .. } = beside;
         self.handle_given(attempt)?;
         let sender = attempt.into();
         self.write(&sender, writes);
@@ -87,6 +105,7 @@ impl Advance<'_, '_> {
         if let Some(handoff) = handoff {
             self.do_hand_over(attempt, handoff);
         }
+        self.do_call(calls);
         Ok(())
     }
 }

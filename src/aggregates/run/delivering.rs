@@ -171,9 +171,9 @@ impl Advance<'_, '_> {
                     own.push((key.clone(), value.clone()));
                 }
                 AgentRequest::Send(message) => messages.push(message),
-                AgentRequest::Context { .. } | AgentRequest::Handoff(_) => {
+                AgentRequest::Context { .. } | AgentRequest::Handoff(_) | AgentRequest::Call(_) => {
                     let message = format!(
-                        "`{}` hands over, or writes into a context that runs share, where it handles a message",
+                        "`{}` hands over, calls a tool, or writes into a context that runs share, where it handles a message",
                         sender.agent
                     );
                     return Err(Failure::new(Code::NotWithMessages, message));

@@ -22,6 +22,7 @@ mod spend;
 mod stuck;
 mod tasks;
 mod tries;
+mod turns;
 
 use std::sync::Arc;
 
@@ -352,7 +353,7 @@ impl Evolution<'_> {
         node.doing.error =
             Some(StepError { class: event.class, code: event.code, message: event.message.clone() });
         if tolerated {
-            self.run.degraded = true;
+            self.run.degraded |= !node.is_of_tool();
             self.hand_up(place, None)?;
             return self.finish(place);
         }

@@ -71,6 +71,7 @@ mod tests;
 mod time;
 mod timer;
 mod tries;
+pub mod turns;
 mod unwinding;
 mod watch;
 

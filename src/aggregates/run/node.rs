@@ -271,6 +271,16 @@ impl Node {
         self.added.because == Because::Escalation
     }
 
+    /// Whether it does what an agent wants a tool to do: of how it fails that one is told.
+    pub(super) fn is_of_tool(&self) -> bool {
+        self.added.because == Because::Tool
+    }
+
+    /// Whether it is a turn of an agent that uses tools.
+    pub(super) fn is_turn(&self) -> bool {
+        self.added.because == Because::Turn
+    }
+
     /// Whether all that grew in it is done with.
     pub(super) fn is_done_inside(&self) -> bool {
         self.inner.done >= self.children.len()

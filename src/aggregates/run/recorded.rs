@@ -25,7 +25,7 @@ use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code};
 use crate::events::run::{Outcome, Parent, Resolution, RunEvent, SpendLimits, Usage};
 use crate::kernel::{NotRecalled, Recalling, Recording};
-use crate::workflow::work::AgentRequest;
+use crate::workflow::work::{AgentRequest, ToolCall};
 
 /// The schema number under which commands are recorded, but for those of [`results`].
 const SCHEMA: u16 = 1;
@@ -111,6 +111,7 @@ enum Wanted {
     Send(Payload),
     Context { key: String, value: Payload },
     Handoff(String),
+    Call { id: String, name: String, arguments: Payload },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -338,5 +339,8 @@ fn wanted(request: AgentRequest, to: &mut Recording<'_, '_, Run>) -> Wanted {
         AgentRequest::Send(message) => Wanted::Send(to.payload(message)),
         AgentRequest::Context { key, value } => Wanted::Context { key, value: to.payload(value) },
         AgentRequest::Handoff(whom) => Wanted::Handoff(whom),
+        AgentRequest::Call(ToolCall { id, name, arguments }) => {
+            Wanted::Call { id, name, arguments: to.payload(arguments) }
+        }
     }
 }

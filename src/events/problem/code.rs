@@ -300,6 +300,8 @@ codes! {
     ModelCutShort = "RE-2122", Validation, "The answer of a model was cut off, as it may have no more tokens", "raise `max_tokens` of the agent, or `max_output` of the model";
     ModelDeclined = "RE-2123", Validation, "A model declined to answer", "see what it said";
     UnknownTool = "RE-2124", Validation, "A model wants to use a tool that it was not offered", "see its transcript";
+    BadToolCall = "RE-2125", Validation, "A model wants to use a tool in a way that this cannot be used", "see its transcript";
+    TurnsUsedUp = "RE-2126", Validation, "An agent wants tools to be used, and may have no more turns", "raise `max_turns` of the agent, or see what it was about";
 
     // 30: what a step dies of
     ExitTransient = "RE-3001", Transient, "A program ended with a status that means: try again", "see what it wrote to stderr";

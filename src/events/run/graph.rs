@@ -112,6 +112,8 @@ pub enum Because {
     Code,
     /// An agent is stuck at the step that it grew in, and a manager is asked.
     Escalation,
+    /// An agent that uses tools is asked once more.
+    Turn,
 }
 
 /// One item of a fan-out.

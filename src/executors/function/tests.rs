@@ -29,6 +29,7 @@ fn task(with: &serde_json::Value) -> Task {
         locks: Default::default(),
         messages: Vec::new(),
         schema: None,
+        turn: None,
     }
 }
 

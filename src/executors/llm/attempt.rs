@@ -9,7 +9,7 @@ use super::breaker::{Pass, Patience};
 use super::call::Call;
 use super::conversation::{Answer, Ended, Message, Request};
 use super::models::{Chosen, Key};
-use super::{LlmExecutor, failure, prompt};
+use super::{LlmExecutor, failure, prompt, tools};
 use crate::events::json::Json;
 use crate::events::problem::{Class, Code};
 use crate::events::run::Usage;
@@ -29,6 +29,8 @@ pub(super) struct Attempt<'a> {
     chosen: Chosen<'a>,
     key: Option<Key>,
     request: Request,
+    /// Whether nothing of the conversation is recorded with an earlier turn.
+    is_first: bool,
     /// How many messages of the conversation are recorded with a call.
     recorded: usize,
     calls: Vec<ModelCall>,
@@ -50,10 +52,13 @@ impl<'a> Attempt<'a> {
         let agent = &executor.agent;
         let number = |key: &str| agent.settings.get(key);
         let max_tokens = number("max_tokens").and_then(Value::as_u64).and_then(|max| u32::try_from(max).ok());
+        let messages = prompt::messages(task);
+        // What came before this turn is recorded with the turns that it was said in.
+        let recorded = messages.len() - 1;
         let request = Request {
             system: prompt::system(agent),
-            messages: vec![prompt::message(task)],
-            tools: Vec::new(),
+            tools: tools::offered(task),
+            messages,
             max_tokens: max_tokens.or(chosen.model.max_output),
             temperature: number("temperature").and_then(Value::as_f64),
             schema: task.schema.clone(),
@@ -64,7 +69,8 @@ impl<'a> Attempt<'a> {
             chosen,
             key,
             request,
-            recorded: 0,
+            is_first: recorded == 0,
+            recorded,
             calls: Vec::new(),
             open: None,
             said: String::new(),
@@ -79,19 +85,30 @@ impl<'a> Attempt<'a> {
         let mut repairs = self.executor.asking.models.bounds.repairs;
         loop {
             let answer = self.turn().await?;
-            let text = self.whole(&answer)?;
-            let output = protocol::output(text.as_bytes());
-            let misfit = misfit(self.request.schema.as_ref(), &output);
-            let Some(why) = misfit.filter(|_| repairs > 0) else { return output };
+            let (came_to, mend) = self.came_to(&answer);
+            let Some(mend) = mend.filter(|_| repairs > 0) else { return came_to };
             repairs -= 1;
             // A message without a part is none to any provider.
             let answered = Some(answer.message()).filter(|message| !message.content.is_empty());
             self.request.messages.extend(answered);
             // It stands in the record of the call that it answers.
             self.recorded = self.request.messages.len();
-            self.request.messages.push(prompt::mend(&why));
+            self.request.messages.push(mend);
             self.end_line();
         }
+    }
+
+    /// What an answer comes to, and what the model is told where it could be mended.
+    fn came_to(&self, answer: &Answer) -> (Result<Output, Failure>, Option<Message>) {
+        if answer.ended != Ended::CutShort
+            && let Some(wanted) = tools::wanted(answer, &self.request.tools, self.chosen.name)
+        {
+            return wanted;
+        }
+        let output = self.whole(answer).and_then(|text| protocol::output(text.as_bytes()));
+        let is_whole = !matches!(answer.ended, Ended::CutShort | Ended::Declined);
+        let misfit = misfit(self.request.schema.as_ref(), &output).filter(|_| is_whole);
+        (output, misfit.map(|why| prompt::mend(&why)))
     }
 
     /// One call, and its record, whatever comes of it.
@@ -138,10 +155,6 @@ impl<'a> Attempt<'a> {
     /// The text of an answer, if it is one that can be taken.
     fn whole(&self, answer: &Answer) -> Result<String, Failure> {
         let model = self.chosen.name;
-        if let Some(tool) = answer.wants_tool() {
-            let message = format!("the model `{model}` wants to use the tool `{tool}`, and was offered none");
-            return Err(Failure::new(Code::UnknownTool, message));
-        }
         match answer.ended {
             Ended::CutShort => {
                 let message =
@@ -167,8 +180,9 @@ impl<'a> Attempt<'a> {
         }
         self.recorded = self.request.messages.len();
         let (answer, (latency, first)) = (call.answer(), call.took());
-        let is_first = self.calls.is_empty();
+        let is_first = self.is_first && self.calls.is_empty();
         let system = Some(&self.request.system).filter(|system| is_first && !system.is_empty());
+        let tools = Some(&self.request.tools).filter(|tools| is_first && !tools.is_empty());
         self.calls.push(ModelCall {
             turn: u32::try_from(self.calls.len() + 1).unwrap_or(u32::MAX),
             provider: self.chosen.provider_name.into(),
@@ -176,7 +190,7 @@ impl<'a> Attempt<'a> {
             id: self.chosen.id().into(),
             parameters: parameters(&self.request),
             system: system.map(|system| Json::from(&Value::from(system.as_str()))),
-            tools: None,
+            tools: tools.and_then(|tools| Json::of(tools).ok()),
             messages,
             answer: error.is_none().then(|| answer.message().recorded()),
             stop: answer.stop.clone(),

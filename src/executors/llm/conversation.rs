@@ -140,10 +140,10 @@ impl Answer {
         texts.collect()
     }
 
-    /// The name of the first tool that it wants to be used.
-    pub fn wants_tool(&self) -> Option<&str> {
-        self.content.iter().find_map(|block| match block {
-            Block::ToolCall { name, .. } => Some(name.as_str()),
+    /// The calls of tools that it wants, in order: the id of each, the name of the tool, and what that is given.
+    pub fn tool_calls(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.content.iter().filter_map(|block| match block {
+            Block::ToolCall { id, name, arguments } => Some((id.as_str(), name.as_str(), arguments.as_str())),
             Block::Text { .. } | Block::ToolResult { .. } => None,
         })
     }

@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::conversation::{Block, Message, Role};
 use crate::events::ids::AgentName;
 use crate::events::run::Undoes;
-use crate::executors::{AgentDefinition, Compensated, Task};
-use crate::workflow::handoff;
+use crate::executors::{AgentDefinition, Compensated, Task, TurnOver};
+use crate::workflow::handoff::{self, said};
 
 /// The system prompt of an agent: the body of its file; and where its file says to whom it may hand over, how it does.
 pub(super) fn system(agent: &AgentDefinition) -> String {
@@ -26,8 +26,45 @@ pub(super) fn system(agent: &AgentDefinition) -> String {
     if body.is_empty() { how } else { format!("{body}\n\n{how}") }
 }
 
+/// The conversation so far: all that there is to say of the task, and for an agent that uses tools the turns before.
+pub(super) fn messages(task: &Task) -> Vec<Message> {
+    let before = task.turn.iter().flat_map(|turn| &turn.before).flat_map(over);
+    let mut messages: Vec<Message> = [message(task)].into_iter().chain(before).collect();
+    // The first message says them where there is no turn before: what came later is told with the last of the answers.
+    if messages.len() > 1
+        && let (Some(last), false) = (messages.last_mut(), task.messages.is_empty())
+    {
+        last.content.push(Block::Text { text: said_by_others(task) });
+    }
+    messages
+}
+
+/// A turn that is over: what the model said and wanted, and what came of that.
+fn over(turn: &TurnOver) -> [Message; 2] {
+    let text =
+        Some(&turn.text).filter(|text| !text.is_empty()).map(|text| Block::Text { text: text.clone() });
+    let calls = turn.calls.iter().map(|(call, _)| Block::ToolCall {
+        id: call.id.clone(),
+        name: call.name.clone(),
+        arguments: call.arguments.text().to_owned(),
+    });
+    let results = turn.calls.iter().map(|(call, result)| match result {
+        Ok(output) => tool_result(&call.id, said(output), false),
+        Err(why) => tool_result(&call.id, why.clone(), true),
+    });
+    [
+        Message { role: Role::Assistant, content: text.into_iter().chain(calls).collect() },
+        Message { role: Role::User, content: results.collect() },
+    ]
+}
+
+/// What came of a call, as a model is told.
+pub(super) fn tool_result(id: &str, content: String, is_error: bool) -> Block {
+    Block::ToolResult { id: id.to_owned(), content, is_error }
+}
+
 /// The first message: a block of text for each thing that there is to say.
-pub(super) fn message(task: &Task) -> Message {
+fn message(task: &Task) -> Message {
     let mut blocks = Vec::new();
     let mut say = |text: String| blocks.push(Block::Text { text });
     if let Some(compensated) = &task.compensates {
@@ -46,13 +83,18 @@ pub(super) fn message(task: &Task) -> Message {
     if !task.contexts.is_empty() {
         say(titled("What runs share, by context and key", &json_of(&task.contexts)));
     }
-    if !task.messages.is_empty() {
-        say(titled("Messages from other agents", &json_of(&task.messages)));
+    let is_first = task.turn.as_ref().is_none_or(|turn| turn.before.is_empty());
+    if !task.messages.is_empty() && is_first {
+        say(said_by_others(task));
     }
     if blocks.is_empty() {
         blocks.push(Block::Text { text: format!("Do your part of this work: the step `{}`.", task.step) });
     }
     Message { role: Role::User, content: blocks }
+}
+
+fn said_by_others(task: &Task) -> String {
+    titled("Messages from other agents", &json_of(&task.messages))
 }
 
 /// What is told of work that is to be undone.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{AgentRequest, Failure, Output, Progress};
+use super::super::{AgentRequest, Failure, Output, Progress, ToolCall};
 use super::Masks;
 use crate::events::json::Json;
 use crate::events::problem::Code;
@@ -45,6 +45,10 @@ impl Masks {
             AgentRequest::Send(message) => AgentRequest::Send(self.json(&message)?),
             AgentRequest::Context { key, value } => {
                 AgentRequest::Context { key: self.text(&key).into_owned(), value: self.json(&value)? }
+            }
+            // Its id and its name are none of the agent's own words, and are looked for as they are.
+            AgentRequest::Call(call) => {
+                AgentRequest::Call(ToolCall { arguments: self.json(&call.arguments)?, ..call })
             }
             // A function says it as JSON.
             AgentRequest::Handoff(said) => AgentRequest::Handoff(match Json::read(&said) {

@@ -44,6 +44,7 @@ fn task(folder: &Path, work: Work) -> Task {
         locks: Default::default(),
         messages: Vec::new(),
         schema: None,
+        turn: None,
     }
 }
 

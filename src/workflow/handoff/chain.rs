@@ -211,7 +211,7 @@ impl WorkDone {
 }
 
 /// What an agent answered, for who reads: of a program that wrote no JSON, just what it wrote.
-pub(in super::super) fn said(output: &Json) -> String {
+pub fn said(output: &Json) -> String {
     match Level::of(output.text()) {
         Ok(Level::Map(members)) if members.len() == 1 => {
             let first = members.into_iter().next().filter(|(key, _)| key == "stdout");

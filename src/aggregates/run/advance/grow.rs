@@ -133,6 +133,7 @@ impl Advance<'_, '_> {
         }
         match self.node(place)?.added.kind {
             StepKind::Repeat { .. } => self.round_done(place),
+            StepKind::Work { .. } if self.has_turns(place)? => self.turn_done(place),
             StepKind::FanOut { .. }
             | StepKind::Work { .. }
             | StepKind::Sleep

@@ -119,7 +119,7 @@ impl Advance<'_, '_> {
     fn start_attempt(&mut self, place: StepIndex, agent: &AgentName) -> Result<bool, RunRejection> {
         let step = self.template(place)?;
         // It may have become ready in a commit in which nobody drove the run.
-        if !self.may_start(place, &step)? {
+        if !self.may_start(place, &step)? || self.begin_turns(place, &step)? {
             return Ok(false);
         }
         match self.work(place, &step, agent) {
@@ -139,7 +139,12 @@ impl Advance<'_, '_> {
     }
 
     /// What an agent is to do for a step: what was granted, where something was.
-    pub(super) fn work(&self, place: StepIndex, step: &Step, agent: &AgentName) -> Result<Work, StartError> {
+    pub(in crate::aggregates::run) fn work(
+        &self,
+        place: StepIndex,
+        step: &Step,
+        agent: &AgentName,
+    ) -> Result<Work, StartError> {
         let run = self.draft.state();
         let node = self.node(place)?;
         let whole = node.inside.filter(|_| node.added.because == Because::Repeat).unwrap_or(place);

@@ -159,8 +159,8 @@ fn taken<'b>(
     beside: &'b Beside,
 ) -> Result<Result<Taken<'b>, NotTaken>, RunRejection> {
     let hands_over_to = beside.hands_over_to();
-    if hands_over_to.is_some() {
-        // Another goes on with it: only what the last of the chain answers has to be an output.
+    if beside.goes_on() {
+        // Only what the last of a chain answers has to be an output, or the last turn.
         return Ok(Ok(Taken { output: answer.clone(), hands_over_to }));
     }
     let taken = advance.taken(place, answer.clone())?;

@@ -28,6 +28,7 @@ impl Evolution<'_> {
         self.run.messages.give(event, self.now);
         self.changes.open(self.run.effect_of(&attempt, false));
         self.child_is_sent(place, &attempt);
+        self.turn_begins(place)?;
         self.task_is_open(place, &attempt)?;
         self.read_anew(place);
         Ok(())

@@ -9,7 +9,7 @@ use crate::aggregates::run::kin::{ChildSays, EndedChild, ForParent, OfChild, Wan
 use crate::aggregates::run::{Raise, RunStatus, StartRun};
 use crate::events::ids::TimerId;
 use crate::events::run::RunStarted;
-use crate::workflow::work::{AgentRequest, Child};
+use crate::workflow::work::{AgentRequest, Child, ToolCall};
 
 /// Makes the command again that was recorded: see [`crate::kernel::Aggregate::recall`].
 pub(in crate::aggregates::run) fn recall(from: &Source<'_>) -> Result<Ask, NotRecalled> {
@@ -184,6 +184,9 @@ impl Wanted {
             Self::Send(message) => AgentRequest::Send(from.blobs.json(&message)?),
             Self::Context { key, value } => AgentRequest::Context { key, value: from.blobs.json(&value)? },
             Self::Handoff(whom) => AgentRequest::Handoff(whom),
+            Self::Call { id, name, arguments } => {
+                AgentRequest::Call(ToolCall { id, name, arguments: from.blobs.json(&arguments)? })
+            }
         })
     }
 }

@@ -34,6 +34,7 @@ mod streaming;
 mod stuck;
 mod tasks;
 mod tries;
+mod turns;
 mod waited;
 
 use std::collections::{BTreeMap, BTreeSet};

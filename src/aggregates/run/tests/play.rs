@@ -361,7 +361,7 @@ impl Play {
         node.output().map(|output| self.json(output))
     }
 
-    fn json(&self, payload: &crate::events::json::Payload) -> serde_json::Value {
+    pub(super) fn json(&self, payload: &crate::events::json::Payload) -> serde_json::Value {
         self.run.as_ref().unwrap().json(payload).value()
     }
 }

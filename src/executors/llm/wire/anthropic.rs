@@ -48,8 +48,9 @@ pub(super) fn outgoing(chosen: &Chosen<'_>, key: Option<&Key>, request: &Request
 /// The format has no word for the shape of an answer: the model is told.
 fn system(request: &Request) -> String {
     let Some(schema) = &request.schema else { return request.system.clone() };
+    let when = if request.tools.is_empty() { "" } else { "When no tool has to be used any more: " };
     let told = format!(
-        "Answer with one JSON document and nothing else: no words around it, no code fence. It has to fit this JSON Schema:\n{schema}"
+        "{when}Answer with one JSON document and nothing else: no words around it, no code fence. It has to fit this JSON Schema:\n{schema}"
     );
     if request.system.is_empty() { told } else { format!("{}\n\n{told}", request.system) }
 }

@@ -54,7 +54,9 @@ fn message(message: &Message) -> Vec<Value> {
             Block::ToolCall { id, name, arguments } => calls.push(json!({
                 "id": id, "type": "function", "function": { "name": name, "arguments": arguments },
             })),
-            Block::ToolResult { id, content, .. } => {
+            Block::ToolResult { id, content, is_error } => {
+                // The format has no word for what failed: the model is told.
+                let content = if *is_error { format!("error: {content}") } else { content.clone() };
                 results.push(json!({ "role": "tool", "tool_call_id": id, "content": content }));
             }
         }
