@@ -22,7 +22,7 @@ fn the_providers_own_clients_talk_to_the_provider_of_these_tests() {
     };
     let provider = Provider::new();
     for _ in ["openai", "anthropic"] {
-        let tool = || Does::WantsTool("weather", json!({ "city": "Paris", "days": 3 }));
+        let tool = || Does::wants_tool("weather", json!({ "city": "Paris", "days": 3 }));
         provider.then([
             Does::says("Hello, wörld!"),
             Does::says("Hello, wörld!"),

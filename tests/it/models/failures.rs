@@ -66,7 +66,7 @@ fn what_is_no_answer_is_a_failure_with_a_code_and_whether_it_may_be_paid_for() {
             (Does::Floods, "RE-2119", "validation", "known"),
             (Does::FailsWithin("It was", "overloaded_error"), "RE-2114", "transient", "known"),
             (Does::CutsShort("It was a"), "RE-2122", "validation", "known"),
-            (Does::WantsTool("delete_everything", json!({"path": "/"})), "RE-2124", "validation", "known"),
+            (Does::wants_tool("delete_everything", json!({"path": "/"})), "RE-2124", "validation", "known"),
         ] {
             let machine = Machine::with(kind, SHORT);
             let shown = format!("{kind} {does:?}");

@@ -19,8 +19,10 @@ use http::{Answering, Asked};
 pub(crate) enum Does {
     /// Answers this, in pieces of a few characters.
     Says(String),
-    /// Wants a tool to be used: its name, and what it is given.
-    WantsTool(&'static str, Value),
+    /// Says something, and wants tools to be used: the name of each, and what it is given.
+    WantsTools(&'static str, Vec<(&'static str, Value)>),
+    /// Wants a tool to be used, and writes something that is no JSON: the name, and that.
+    WantsToolWith(&'static str, &'static str),
     /// Answers this, and that it has become too long.
     CutsShort(&'static str),
     /// Answers with a status that is no success, further headers and a body.
@@ -48,6 +50,11 @@ pub(crate) enum Does {
 impl Does {
     pub(crate) fn says(text: &str) -> Self {
         Self::Says(text.to_owned())
+    }
+
+    /// Wants a tool to be used: its name, and what it is given.
+    pub(crate) fn wants_tool(name: &'static str, input: Value) -> Self {
+        Self::WantsTools("", vec![(name, input)])
     }
 
     /// Refuses with an error as both formats have it.
@@ -172,6 +179,7 @@ fn answer(stream: &TcpStream, state: &Mutex<State>) {
 /// Does what it is to do with a request; answers whether the connection goes on.
 fn act(mut to: Answering<'_>, asked: &Asked, does: Does, state: &Mutex<State>) -> bool {
     let format = Format::of(asked);
+    let number = state.lock().unwrap().asked.len();
     let streams = asked.body["stream"] == true;
     let whole = |said: Said| formats::document(format, &said);
     let whole_or_stream = |to: &mut Answering<'_>, said: Said, pause: Option<Duration>| match streams {
@@ -181,7 +189,14 @@ fn act(mut to: Answering<'_>, asked: &Asked, does: Does, state: &Mutex<State>) -
     match does {
         Does::Says(text) => whole_or_stream(&mut to, Said::text(&text), None),
         Does::SaysSlowly(text, pause) => whole_or_stream(&mut to, Said::text(&text), Some(pause)),
-        Does::WantsTool(name, input) => whole_or_stream(&mut to, Said::tool(name, input), None),
+        Does::WantsTools(text, tools) => {
+            let tools = tools.into_iter().map(|(name, input)| (name.to_owned(), input.to_string()));
+            whole_or_stream(&mut to, Said::tools(text, tools.collect(), number), None)
+        }
+        Does::WantsToolWith(name, input) => {
+            let tools = vec![(name.to_owned(), input.to_owned())];
+            whole_or_stream(&mut to, Said::tools("", tools, number), None)
+        }
         Does::CutsShort(text) => whole_or_stream(&mut to, Said::cut(text), None),
         Does::SaysAtOnce(text) => {
             to.whole(200, &[], "application/json", whole(Said::text(&text)).to_string().as_bytes())

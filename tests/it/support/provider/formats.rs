@@ -23,17 +23,28 @@ const MESSAGES: &str = "/v1/messages";
 /// What a model answers.
 pub(super) struct Said {
     text: String,
-    tool: Option<(String, Value)>,
+    /// The tools that it wants to be used, and what each is given, as it writes it.
+    tools: Vec<(String, String)>,
+    /// Which answer of the provider it is: calls are named by that.
+    number: usize,
     cut: bool,
 }
 
 impl Said {
     pub(super) fn text(text: &str) -> Self {
-        Self { text: text.to_owned(), tool: None, cut: false }
+        Self { text: text.to_owned(), tools: Vec::new(), number: 0, cut: false }
     }
 
-    pub(super) fn tool(name: &str, input: Value) -> Self {
-        Self { text: String::new(), tool: Some((name.to_owned(), input)), cut: false }
+    pub(super) fn tools(text: &str, tools: Vec<(String, String)>, number: usize) -> Self {
+        Self { tools, number, ..Self::text(text) }
+    }
+
+    /// The calls: the name of each, that of the tool, and what that is given.
+    fn calls(&self, prefix: &str) -> Vec<(String, &str, &str)> {
+        let calls = self.tools.iter().enumerate();
+        calls
+            .map(|(at, (name, input))| (format!("{prefix}_{}_{at}", self.number), &**name, &**input))
+            .collect()
     }
 
     pub(super) fn cut(text: &str) -> Self {
@@ -42,17 +53,21 @@ impl Said {
 
     /// Why it stopped, in both formats.
     fn stop(&self) -> (&'static str, &'static str) {
-        match (&self.tool, self.cut) {
-            (Some(_), _) => ("tool_calls", "tool_use"),
-            (None, true) => ("length", "max_tokens"),
-            (None, false) => ("stop", "end_turn"),
+        match (self.tools.is_empty(), self.cut) {
+            (false, _) => ("tool_calls", "tool_use"),
+            (true, true) => ("length", "max_tokens"),
+            (true, false) => ("stop", "end_turn"),
         }
     }
 
     fn pieces(&self) -> Vec<String> {
-        let chars: Vec<char> = self.text.chars().collect();
-        chars.chunks(5).map(|chars| chars.iter().collect()).collect()
+        pieces(&self.text)
     }
+}
+
+fn pieces(text: &str) -> Vec<String> {
+    let chars: Vec<char> = text.chars().collect();
+    chars.chunks(5).map(|chars| chars.iter().collect()).collect()
 }
 
 /// A refusal: its status, the kind of error, and a sentence.
@@ -102,7 +117,45 @@ pub(super) fn check(asked: &Asked) -> Result<Format, Refusal> {
             return wrong("messages: roles have to be user and assistant, user first");
         }
     }
+    if !is_answered(format, messages) {
+        return wrong(
+            "messages: each call of a tool has to be answered by what follows it, and nothing else",
+        );
+    }
     Ok(format)
+}
+
+/// Whether all calls of tools are answered, each once, by what follows them, and nothing is answered that was not called.
+fn is_answered(format: Format, messages: &[Value]) -> bool {
+    let ids = |list: &Value, of: &str, id: &str| -> Vec<String> {
+        let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+        let of_kind = list.iter().filter(|item| item["type"] == of);
+        of_kind.map(|item| item[id].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    let mut open: Vec<String> = Vec::new();
+    for message in messages {
+        let (called, answered) = match format {
+            Format::Completions if message["role"] == "tool" => {
+                (Vec::new(), vec![message["tool_call_id"].as_str().unwrap_or_default().to_owned()])
+            }
+            Format::Completions => (ids(&message["tool_calls"], "function", "id"), Vec::new()),
+            Format::Messages => (
+                ids(&message["content"], "tool_use", "id"),
+                ids(&message["content"], "tool_result", "tool_use_id"),
+            ),
+        };
+        if answered.iter().any(|id| !open.contains(id)) {
+            return false;
+        }
+        open.retain(|id| !answered.contains(id));
+        // In one of the formats each answer is a message of its own.
+        let goes_on = format == Format::Completions && message["role"] == "tool";
+        if !open.is_empty() && !goes_on {
+            return false;
+        }
+        open.extend(called);
+    }
+    open.is_empty()
 }
 
 const ID: [&str; 2] = ["chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG", "msg_01XFDUDYJgAACzvnptvVoYEL"];
@@ -127,11 +180,12 @@ pub(super) fn document(format: Format, said: &Said) -> Value {
     let (finish, stop) = said.stop();
     match format {
         Format::Completions => {
-            let calls = said.tool.iter().map(|(name, input)| {
-                json!({ "id": "call_1", "type": "function", "function": { "name": name, "arguments": input.to_string() } })
+            let calls = said.calls("call").into_iter().map(|(id, name, input)| {
+                json!({ "id": id, "type": "function", "function": { "name": name, "arguments": input } })
             });
             let calls: Vec<_> = calls.collect();
-            let content = if calls.is_empty() { json!(said.text) } else { Value::Null };
+            let says_nothing = !calls.is_empty() && said.text.is_empty();
+            let content = if says_nothing { Value::Null } else { json!(said.text) };
             let mut message =
                 json!({ "role": "assistant", "content": content, "refusal": null, "annotations": [] });
             if !calls.is_empty() {
@@ -144,12 +198,12 @@ pub(super) fn document(format: Format, said: &Said) -> Value {
             })
         }
         Format::Messages => {
-            let content = match &said.tool {
-                Some((name, input)) => {
-                    json!([{ "type": "tool_use", "id": "toolu_1", "name": name, "input": input }])
-                }
-                None => json!([{ "type": "text", "text": said.text }]),
-            };
+            let text = (!said.text.is_empty()).then(|| json!({ "type": "text", "text": said.text }));
+            let calls = said.calls("toolu").into_iter().map(|(id, name, input)| {
+                let input: Value = serde_json::from_str(input).unwrap();
+                json!({ "type": "tool_use", "id": id, "name": name, "input": input })
+            });
+            let content: Vec<_> = text.into_iter().chain(calls).collect();
             json!({
                 "id": ID[1], "type": "message", "role": "assistant", "model": "small-1", "content": content,
                 "stop_reason": stop, "stop_sequence": null, "usage": usage(format),
@@ -162,28 +216,48 @@ pub(super) fn document(format: Format, said: &Said) -> Value {
 pub(super) fn events(format: Format, said: &Said) -> Vec<String> {
     let (finish, stop) = said.stop();
     let mut events = vec![head(format)];
-    match (format, &said.tool) {
-        (Format::Completions, Some((name, input))) => {
-            let call = json!([{ "index": 0, "id": "call_1", "type": "function", "function": { "name": name, "arguments": "" } }]);
-            events.push(chunk(&json!({ "tool_calls": call }), None));
-            for piece in Said::text(&input.to_string()).pieces() {
-                let more = json!([{ "index": 0, "function": { "arguments": piece } }]);
-                events.push(chunk(&json!({ "tool_calls": more }), None));
+    if !said.text.is_empty() || said.tools.is_empty() {
+        events.extend(opening(format));
+        events.extend(said.pieces().iter().map(|text| piece(format, text)));
+        events.extend(closing(format, 0));
+    }
+    // In one of the formats blocks are counted with the text before them, in the other calls of tools alone.
+    let before = usize::from(!said.text.is_empty());
+    match format {
+        Format::Completions => {
+            for (at, (id, name, input)) in said.calls("call").into_iter().enumerate() {
+                let call = json!([{ "index": at, "id": id, "type": "function", "function": { "name": name, "arguments": "" } }]);
+                events.push(chunk(&json!({ "tool_calls": call }), None));
+                for piece in pieces(input) {
+                    let more = json!([{ "index": at, "function": { "arguments": piece } }]);
+                    events.push(chunk(&json!({ "tool_calls": more }), None));
+                }
             }
         }
-        (Format::Messages, Some((name, input))) => {
-            let block = json!({ "type": "tool_use", "id": "toolu_1", "name": name, "input": {} });
-            events.push(event("content_block_start", &json!({ "index": 0, "content_block": block })));
-            for piece in Said::text(&input.to_string()).pieces() {
-                let delta = json!({ "type": "input_json_delta", "partial_json": piece });
-                events.push(event("content_block_delta", &json!({ "index": 0, "delta": delta })));
+        Format::Messages => {
+            for (at, (id, name, input)) in (before..).zip(said.calls("toolu")) {
+                let block = json!({ "type": "tool_use", "id": id, "name": name, "input": {} });
+                events.push(event("content_block_start", &json!({ "index": at, "content_block": block })));
+                for piece in pieces(input) {
+                    let delta = json!({ "type": "input_json_delta", "partial_json": piece });
+                    events.push(event("content_block_delta", &json!({ "index": at, "delta": delta })));
+                }
+                events.extend(closing(format, at));
             }
-        }
-        (_, None) => {
-            events.extend(opening(format));
-            events.extend(said.pieces().iter().map(|text| piece(format, text)));
         }
     }
+    events.extend(ending(format, (finish, stop)));
+    events
+}
+
+/// How a block of an answer ends.
+fn closing(format: Format, at: usize) -> Option<String> {
+    (format == Format::Messages).then(|| event("content_block_stop", &json!({ "index": at })))
+}
+
+/// How an answer ends.
+fn ending(format: Format, (finish, stop): (&str, &str)) -> Vec<String> {
+    let mut events = Vec::new();
     match format {
         Format::Completions => {
             events.push(chunk(&json!({}), Some(finish)));
@@ -194,7 +268,6 @@ pub(super) fn events(format: Format, said: &Said) -> Vec<String> {
             events.push("data: [DONE]\n\n".to_owned());
         }
         Format::Messages => {
-            events.push(event("content_block_stop", &json!({ "index": 0 })));
             let delta = json!({ "stop_reason": stop, "stop_sequence": null });
             events.push(event(
                 "message_delta",
