@@ -36,7 +36,10 @@ impl Executor for ScriptedExecutor {
         let answer = self.script.answer(&asked).ok_or_else(|| no_answer(&task))?;
         let started_at = now();
         let result = match delayed(answer, &context).await {
-            Ok(()) => says(answer, &task.agent, &context),
+            Ok(()) => says(answer, &task.agent, &context).and_then(|(output, stdout)| match &task.turn {
+                Some(turn) => Ok((turn.answered(output)?, stdout)),
+                None => Ok((output, stdout)),
+            }),
             Err(why) => Err(Failure::stopped(why)),
         };
         let transcript = |stdout| Some(transcript(prompt, stdout, started_at).to_json());

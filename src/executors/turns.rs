@@ -1,14 +1,21 @@
 //! What an agent that uses tools is told of its turns so far, and of its tools.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::{AgentRequest, Failure, Output};
 use crate::aggregates::run::{Run, turns};
 use crate::events::ids::{AgentName, Hash};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::AttemptStarted;
+use crate::events::text::shortened;
 use crate::kernel::Blobs;
+use crate::workflow::output;
 use crate::workflow::turns::{MayUse, Tool, ToolCall, TurnOutput, offered_as};
+
+/// How much of what an agent wrote an error holds, in characters.
+const SHOWN_CHARS_MAX: usize = 120;
 
 /// A turn of an agent that uses tools.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +38,7 @@ pub struct TurnOver {
 }
 
 /// A tool that an agent may use.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ToolOffer {
     /// The name by which it is called.
     pub name: String,
@@ -90,6 +97,77 @@ impl ToolOffer {
         let input = tool.input.clone().unwrap_or_else(|| json!({ "type": "object" }));
         Self { name: offered_as(name), description: tool.description.clone(), input }
     }
+}
+
+impl Turn {
+    /// A call, if it is one of a tool that the agent was offered, with what that takes.
+    ///
+    /// # Errors
+    /// [`Code::UnknownTool`] and [`Code::BadToolCall`], in words that follow on who wants it.
+    pub(super) fn call(
+        tools: &[ToolOffer],
+        id: &str,
+        name: &str,
+        arguments: &str,
+    ) -> Result<ToolCall, Failure> {
+        let Some(tool) = tools.iter().find(|tool| tool.name == name) else {
+            let names: Vec<_> = tools.iter().map(|tool| format!("`{}`", tool.name)).collect();
+            let offered =
+                if names.is_empty() { "none".to_owned() } else { format!("only {}", names.join(", ")) };
+            let name = shortened(name, SHOWN_CHARS_MAX);
+            let message = format!("it wants to use the tool `{name}`, and was offered {offered}");
+            return Err(Failure::new(Code::UnknownTool, message));
+        };
+        let wrong = |why: String| {
+            let message = format!("it gives the tool `{name}` what that does not take: {why}");
+            Failure::new(Code::BadToolCall, message)
+        };
+        let shown = || shortened(arguments, SHOWN_CHARS_MAX);
+        let json = Json::read(arguments).map_err(|why| wrong(format!("{why}: {}", shown())))?;
+        if !json.text().starts_with('{') {
+            return Err(wrong(format!("it is no object: {}", shown())));
+        }
+        output::check(&tool.input, &json).map_err(wrong)?;
+        Ok(ToolCall { id: id.to_owned(), name: name.to_owned(), arguments: json })
+    }
+
+    /// What an agent answered in this turn, with the calls of tools that stand in it: an object with `tool_calls`, each with the
+    /// `name` of a tool and its `arguments`, and with a `text` or without. Any other answer is the last.
+    ///
+    /// # Errors
+    /// The same as those of a call.
+    pub(super) fn answered(&self, output: Output) -> Result<Output, Failure> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(default)]
+            text: String,
+            tool_calls: Vec<Wanted>,
+        }
+        #[derive(Deserialize)]
+        struct Wanted {
+            name: String,
+            #[serde(default)]
+            arguments: Json,
+        }
+        let Ok(Answer { text, tool_calls }) = serde_json::from_str(output.output.text()) else {
+            return Ok(output);
+        };
+        let calls = (1..).zip(&tool_calls).map(|(number, Wanted { name, arguments })| {
+            let arguments = if arguments.is_null() { "{}" } else { arguments.text() };
+            Self::call(&self.tools, &format!("call_{}_{number}", self.number), name, arguments)
+        });
+        let calls = calls.collect::<Result<Vec<_>, _>>()?;
+        Ok(if calls.is_empty() { output } else { wants(output, text, calls) })
+    }
+}
+
+/// An answer that wants these calls to be made.
+pub(super) fn wants(answer: Output, text: String, tool_calls: Vec<ToolCall>) -> Output {
+    let calls = tool_calls.iter().cloned().map(AgentRequest::Call);
+    let requests = answer.requests.iter().cloned().chain(calls).collect();
+    // Texts and JSON always have a JSON form.
+    let output = Json::of(&TurnOutput { text, tool_calls }).unwrap_or_default();
+    Output { output, requests, ..answer }
 }
 
 fn read(over: turns::TurnOver, blobs: &dyn Blobs) -> Result<TurnOver, Problem> {

@@ -20,7 +20,7 @@ pub struct Script(pub Vec<ScriptedAnswer>);
 #[serde(deny_unknown_fields)]
 pub struct ScriptedAnswer {
     /// It fits steps with this id, in which `*` stands for any text and `?` for any character. The id of a
-    /// fan-out or a loop also fits its items or rounds. None fits every step.
+    /// fan-out or a loop also fits its items or rounds, and that of a step done in turns these. None fits every step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
     /// It fits the attempt with this number, from 1; none fits every attempt.
@@ -93,10 +93,10 @@ impl ScriptedAnswer {
     }
 }
 
-/// Whether a pattern fits a step, or the step of which that one is an item or a round.
+/// Whether a pattern fits a step, or the step of which that one is an item, a round or a turn.
 fn is_step(pattern: &str, step: &str) -> bool {
     let whole = match step.strip_suffix(']') {
-        Some(item) => item.rsplit_once('[').map(|(whole, _)| whole),
+        Some(item) => item.rsplit_once('[').map(|(whole, _)| whole.strip_suffix("/turn").unwrap_or(whole)),
         None => step.rsplit_once('#').map(|(whole, _)| whole),
     };
     matches(pattern, step) || whole.is_some_and(|whole| is_step(pattern, whole))

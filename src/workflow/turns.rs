@@ -72,9 +72,9 @@ impl ReadBlob for MayUse {
 }
 
 impl MayUse {
-    /// Whether a step of it is a loop of turns: it asks a model, which may use tools.
-    pub fn works_in_turns(&self) -> bool {
-        self.executor == "llm" && !self.settings.tools.is_empty()
+    /// Whether a step of it may be a loop of turns: it asks a model, or a script in place of one, and names tools.
+    pub fn may_work_in_turns(&self) -> bool {
+        ["llm", "scripted"].contains(&&*self.executor) && !self.settings.tools.is_empty()
     }
 
     /// How many turns it has for a step.

@@ -37,6 +37,13 @@ impl Run {
         Some((number, before.into_iter().filter_map(|turn| self.turn_over(turn)).collect()))
     }
 
+    /// The agents that it knows.
+    fn known(&self) -> Vec<&AgentName> {
+        self.about()
+            .map(|about| about.started.agents.iter().map(|bound| &bound.name).collect())
+            .unwrap_or_default()
+    }
+
     fn turn_over(&self, turn: &Node) -> Option<TurnOver> {
         let answer = turn.output()?.clone();
         let results = self.tools_of(turn).map(|tool| match (tool.output(), &tool.doing.error) {
@@ -60,7 +67,9 @@ impl Advance<'_, '_> {
             return Ok(None);
         };
         let may_use = self.draft.value::<MayUse, _>(&definition.hash, self.moment)?;
-        Ok(Some(may_use).filter(|may_use| may_use.works_in_turns()))
+        // Files of other tools name tools that are known there.
+        let is_known = |may_use: &MayUse| !may_use.of(&self.draft.state().known()).is_empty();
+        Ok(Some(may_use).filter(|may_use| may_use.may_work_in_turns() && is_known(may_use)))
     }
 
     /// Lets the first turn begin at a step whose agent works in turns. Answers whether it does, so that no attempt is made at the step
@@ -172,8 +181,7 @@ impl Advance<'_, '_> {
             );
             return Ok(Err(Failure::new(Code::BadToolCall, message)));
         }
-        let about = run.about().ok_or(Impossible::NotBegun)?;
-        let known: Vec<&AgentName> = about.started.agents.iter().map(|bound| &bound.name).collect();
+        let known = run.known();
         let tools = may_use.of(&known);
         let turn = self.template(place)?;
         let mut calls = Vec::with_capacity(wanted.len());

@@ -57,7 +57,7 @@ impl<'a> Attempt<'a> {
         let recorded = messages.len() - 1;
         let request = Request {
             system: prompt::system(agent),
-            tools: tools::offered(task),
+            tools: task.turn.as_ref().map(|turn| turn.tools.clone()).unwrap_or_default(),
             messages,
             max_tokens: max_tokens.or(chosen.model.max_output),
             temperature: number("temperature").and_then(Value::as_f64),

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::events::json::Json;
 use crate::events::run::Tokens;
+use crate::executors::ToolOffer;
 
 /// Who says something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,17 +58,6 @@ pub enum Block {
     },
 }
 
-/// A tool that a model is offered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tool {
-    /// Its name.
-    pub name: String,
-    /// What it is good for.
-    pub description: String,
-    /// The shape of what it is given, as a JSON Schema.
-    pub parameters: Value,
-}
-
 /// All that a model is asked at once.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Request {
@@ -76,7 +66,7 @@ pub struct Request {
     /// The conversation so far. The last message is not the model's.
     pub messages: Vec<Message>,
     /// The tools that it is offered.
-    pub tools: Vec<Tool>,
+    pub tools: Vec<ToolOffer>,
     /// How many tokens the answer may have; none to leave that to the provider.
     pub max_tokens: Option<u32>,
     /// How freely it chooses its words, if that is said.

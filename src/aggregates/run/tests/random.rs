@@ -5,6 +5,7 @@ mod delivering;
 mod shared;
 mod spend;
 mod tasks;
+mod tools;
 mod workflow;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -171,6 +172,9 @@ pub(super) fn begin(file: &str, dice: &mut Dice, limits: (u32, Option<Duration>)
             ("cyd", delivering::CYD),
             ("boss", "{}"),
             ("eve", tasks::EVE),
+            ("fay", tools::FAY),
+            ("dig", tools::DIG),
+            ("raze", tools::RAZE),
         ];
         start.agents =
             agents.map(|(name, definition)| (AgentName::new(name), Blob::new(definition.as_bytes()))).into();
@@ -258,6 +262,7 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
             let (requests, usage) = (any_messages(dice), spend::any_usage(dice));
             let calls = some_calls(started.fence);
             let output = Output { output, child, usage, requests, calls, ..Output::default() };
+            let output = tools::any_calls(dice, started).unwrap_or(output);
             play.ask(Ask::Completed { step: started.step.clone(), fence: started.fence, output });
         }
     }
@@ -433,7 +438,7 @@ fn let_go_on(play: &mut Play) {
 
 #[test]
 fn whatever_happens_a_run_keeps_its_promises_and_ends() {
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut tools) = (BTreeSet::new(), tools::SeenTools::default());
     for seed in 0..2_000 {
         let mut dice = Dice::of(seed);
         let file = workflow(&mut dice);
@@ -484,7 +489,9 @@ fn whatever_happens_a_run_keeps_its_promises_and_ends() {
         }
         assert_eq!(folded.state(), play.state(), "{context}: the fold is not what deciding left");
         seen.extend(audit.seen);
+        tools.see(&play.log);
     }
+    tools.assert_all_seen();
     let known: BTreeSet<_> = RunEvent::TABLE.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(seen, known, "every kind of event must have been seen");
 }

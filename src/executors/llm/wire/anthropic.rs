@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Broken, Outgoing, Piece, count, failed};
 use crate::events::run::Tokens;
-use crate::executors::llm::conversation::{Answer, Block, Ended, Message, Request, Role, Tool};
+use crate::executors::ToolOffer;
+use crate::executors::llm::conversation::{Answer, Block, Ended, Message, Request, Role};
 use crate::executors::llm::models::{Chosen, Key};
 
 /// The version of the format that is spoken, and the one before, which still takes a `temperature`: the newer one refuses it.
@@ -79,8 +80,8 @@ fn block(block: &Block) -> Value {
     }
 }
 
-fn tool(tool: &Tool) -> Value {
-    json!({ "name": tool.name, "description": tool.description, "input_schema": tool.parameters })
+fn tool(tool: &ToolOffer) -> Value {
+    json!({ "name": tool.name, "description": tool.description, "input_schema": tool.input })
 }
 
 /// An answer, as far as it has come.

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Broken, Outgoing, Piece, count, failed};
 use crate::events::run::Tokens;
-use crate::executors::llm::conversation::{Answer, Block, Ended, Message, Request, Role, Tool};
+use crate::executors::ToolOffer;
+use crate::executors::llm::conversation::{Answer, Block, Ended, Message, Request, Role};
 use crate::executors::llm::models::{Chosen, Key};
 
 /// The host whose newer models refuse `max_tokens`, by which every other server knows the bound of an answer.
@@ -78,9 +79,9 @@ fn message(message: &Message) -> Vec<Value> {
     }
 }
 
-fn tool(tool: &Tool) -> Value {
-    let Tool { name, description, parameters } = tool;
-    json!({ "type": "function", "function": { "name": name, "description": description, "parameters": parameters } })
+fn tool(tool: &ToolOffer) -> Value {
+    let ToolOffer { name, description, input } = tool;
+    json!({ "type": "function", "function": { "name": name, "description": description, "parameters": input } })
 }
 
 /// An answer, as far as it has come.

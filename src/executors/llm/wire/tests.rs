@@ -2,7 +2,8 @@ use serde_json::json;
 
 use super::*;
 use crate::events::run::Tokens;
-use crate::executors::llm::conversation::{Block, Ended, Message, Role, Tool};
+use crate::executors::ToolOffer;
+use crate::executors::llm::conversation::{Block, Ended, Message, Role};
 use crate::executors::llm::models::{Model, Provider};
 
 fn asks(wire: WireFormat, base_url: &str, request: &Request) -> Outgoing {
@@ -24,10 +25,10 @@ fn request() -> Request {
             Message { role: Role::Assistant, content: vec![text("I look."), call] },
             Message { role: Role::User, content: vec![result, text("and?")] },
         ],
-        tools: vec![Tool {
+        tools: vec![ToolOffer {
             name: "look".into(),
             description: "looks".into(),
-            parameters: json!({"type": "object"}),
+            input: json!({"type": "object"}),
         }],
         max_tokens: Some(9),
         temperature: Some(0.5),

@@ -34,10 +34,10 @@ pub(super) fn any_answer(dice: &mut Dice, play: &mut Play) {
     let again = says.clone();
     play.ask(Ask::OfShared(Box::new(says)));
     if dice.one_in(4) {
-        // There may be slots again by then, for what waited for one.
+        // There may be slots again by then, for what waited for one, and that has values to ask for.
         let told = play.ask(Ask::OfShared(Box::new(again)));
         let is_told = |word: &String| {
-            ["context_", "lock_acquired", "cache_hit", "cache_missed"]
+            ["context_read", "context_written", "lock_acquired", "cache_hit", "cache_missed"]
                 .iter()
                 .any(|kind| word.starts_with(kind))
         };

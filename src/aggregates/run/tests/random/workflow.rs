@@ -93,14 +93,16 @@ pub(in crate::aggregates::run::tests) fn workflow(dice: &mut Dice) -> String {
 /// What a step does, and how often.
 fn work(dice: &mut Dice, file: &mut String, needs: &[String]) {
     let uses = needs.first().filter(|_| dice.one_in(4));
-    file.push_str(&match (uses, dice.below(9)) {
+    file.push_str(&match (uses, dice.below(11)) {
         (Some(need), _) => format!("    run: echo {{{{ steps.{need}.output }}}}\n"),
-        (None, 0) => "    workflow: child.yaml\n".to_owned(),
+        (None, 0 | 8) => "    workflow: child.yaml\n".to_owned(),
         (None, 1) => "    agent: ada\n    prompt: go\n    fallback: {agent: bob}\n".to_owned(),
         (None, 2) => "    agent: ada\n".to_owned(),
         (None, 3) => "    agent: eve\n    prompt: look\n".to_owned(),
         (None, 4) => "    agent: eve\n    timeout: 20s\n    fallback: {agent: bob}\n".to_owned(),
         (None, 5) => PLANS.to_owned(),
+        (None, 6) => "    agent: fay\n    prompt: go\n".to_owned(),
+        (None, 7) => "    agent: fay\n    fallback: {agent: ada}\n".to_owned(),
         (None, _) => "    run: 'true'\n".to_owned(),
     });
     file.push_str(pick::<&str>(dice, &["", "    phase: build\n"]));
