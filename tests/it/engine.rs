@@ -27,3 +27,4 @@ mod store;
 mod stuck;
 mod subscribe;
 mod timers;
+mod turns;

@@ -4,3 +4,4 @@ mod command;
 mod failure;
 mod generated;
 mod outside;
+mod turns;

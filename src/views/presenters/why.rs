@@ -5,12 +5,14 @@
 //! - `want`: what is looked for, and which event is it
 //! - `begin`: what is looked for first; `follow`: what follows from an event that was found
 //! - `past`: what is known of a run beside its events: its steps, what they use
+//! - `turns`: where turns and calls of agents that use tools come from
 //! - `says`: an event in a sentence
 
 mod begin;
 mod follow;
 mod past;
 mod says;
+mod turns;
 mod walk;
 mod want;
 

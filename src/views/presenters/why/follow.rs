@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::past::{Past, has_failed};
+use super::turns;
 use super::want::Want;
 use crate::aggregates::run::child::is_made_by;
 use crate::aggregates::run::{ApprovalRequest, Node};
@@ -224,6 +225,7 @@ fn step_completed(past: &Past<'_>, done: &StepCompleted, is_asked_about: bool) -
         }
         StepKind::Work { agent } if is_made_by(agent) => vec![Want::ChildEnded(step.clone())],
         StepKind::Work { .. } if done.cached => vec![Want::Cached(step.clone())],
+        StepKind::Work { .. } if turns::has_turns(past, node) => turns::last(past, node),
         StepKind::Work { .. } if is_asked_about && done.attempt > 0 => tries(step, Purpose::Do, done.attempt),
         StepKind::Work { .. } => began_with(past, step, Purpose::Do),
         StepKind::Sleep | StepKind::AskOfPhase => Vec::new(),
@@ -317,6 +319,15 @@ fn began_with(past: &Past<'_>, step: &StepId, purpose: Purpose) -> Vec<Want> {
     if purpose == Purpose::Do && node.added.because == Because::Handoff {
         let by = node.added.needs.first().or(node.added.inside.as_ref());
         wants.extend(by.cloned().map(Want::HandedOver));
+    }
+    if purpose == Purpose::Do {
+        wants.extend(turns::began_with(past, node));
+        wants.extend(
+            turns::begun_for(past, node)
+                .map(|whole| began_with(past, whole.id(), purpose))
+                .into_iter()
+                .flatten(),
+        );
     }
     if purpose == Purpose::Do && node.is_of_manager() {
         wants.extend(node.added.inside.clone().map(Want::Escalated));

@@ -5,6 +5,7 @@ mod outside;
 use std::fmt::Write;
 
 use super::past::{Past, Used, has_failed};
+use super::turns;
 use crate::aggregates::run::Node;
 use crate::events::ids::{AgentName, KeyVersion, StepId, TimerId};
 use crate::events::json::Payload;
@@ -369,6 +370,9 @@ pub fn command(work: &Work) -> String {
 fn completed(past: &Past<'_>, done: &StepCompleted) -> String {
     let lesser = if done.degraded { ", in a lesser way" } else { "" };
     let without = past.node(&done.step).and_then(|node| without(past, node)).unwrap_or_default();
+    if let Some(wanted) = past.node(&done.step).and_then(|node| turns::wanted(past, node)) {
+        return wanted;
+    }
     let how = if done.cached { "took an earlier answer:" } else { "answered" };
     format!("`{}` {how}{lesser}{without} {}", done.step, value(past, &done.output))
 }
