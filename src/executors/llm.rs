@@ -2,7 +2,7 @@
 //!
 //! - [`models`]: which are configured, and which an agent means; [`price`]: what their tokens cost
 //! - [`conversation`]: what is said, in no provider's format; `prompt`: what a model is told for an attempt; `tools`: what it may
-//!   have done, and wants
+//!   have done, and wants; `window`: whether it can see all of that
 //! - `wire`: the formats of providers; `sse`: the events that their answers come in
 //! - `call`: one call, within its bounds; [`failure`]: why one failed; `breaker`: leaves a provider alone that does not answer
 //! - `attempt`: the turns of an attempt, and what is told of them
@@ -17,6 +17,7 @@ pub mod price;
 mod prompt;
 mod sse;
 mod tools;
+mod window;
 mod wire;
 
 use std::sync::{Arc, OnceLock};

@@ -52,6 +52,7 @@ use crate::events::run::{AttemptStarted, Purpose, Undoes};
 use crate::events::time::Timestamp;
 use crate::kernel::Blobs;
 use crate::workflow::definition::Definition;
+use crate::workflow::goal;
 use crate::workflow::work::Work;
 pub use crate::workflow::work::{AgentRequest, Failure, Output, Stop, ToolCall};
 pub use turns::{ToolOffer, Turn, TurnOver};
@@ -237,8 +238,8 @@ impl Assignment {
 /// The shape that the answer to a step is to have. What the step makes something else of has none.
 fn shape_of(definition: &Hash, step: &StepId, blobs: &dyn Blobs) -> Result<Option<Value>, Problem> {
     let definition = blobs.value::<Definition>(definition).map_err(|unreadable| unreadable.problem())?;
-    let whole = definition.step(step).filter(|step| step.output.is_none() && step.plan.is_none());
-    Ok(whole.and_then(|step| step.schema.clone()))
+    let whole = definition.step(step).filter(|step| step.output.is_none());
+    Ok(whole.and_then(|step| if step.plan.is_some() { Some(goal::shape()) } else { step.schema.clone() }))
 }
 
 /// What is known of a key of a context.

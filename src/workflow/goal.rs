@@ -23,7 +23,7 @@ use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::kernel::ReadBlob;
 
-pub use asks::{ask_for_plan, mend};
+pub use asks::{ask_for_plan, mend, shape};
 pub use outcome::Outcome;
 pub use read::{ListedPlan, blockers, listed};
 

@@ -1,10 +1,11 @@
 //! Agents that are models, asked over both formats: `failures` what goes wrong with a call, `crashes` what a process that dies
-//! leaves, `settings` how models are configured and named, `tools` what they have done by tools, `clients` that the provider of
+//! leaves, `settings` how models are configured and named, `tools` what they have done by tools, `plans` that they plan, `clients` that the provider of
 //! these tests is one to the providers' own clients.
 
 mod clients;
 mod crashes;
 mod failures;
+mod plans;
 mod settings;
 mod tools;
 

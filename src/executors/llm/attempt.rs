@@ -9,7 +9,7 @@ use super::breaker::{Pass, Patience};
 use super::call::Call;
 use super::conversation::{Answer, Ended, Message, Request};
 use super::models::{Chosen, Key};
-use super::{LlmExecutor, failure, prompt, tools};
+use super::{LlmExecutor, failure, prompt, tools, window};
 use crate::events::json::Json;
 use crate::events::problem::{Class, Code};
 use crate::events::run::Usage;
@@ -113,6 +113,7 @@ impl<'a> Attempt<'a> {
 
     /// One call, and its record, whatever comes of it.
     async fn turn(&mut self) -> Result<Answer, Failure> {
+        window::check(&self.request, &self.chosen).await?;
         let pass = self.enter()?;
         let Self { executor, chosen, .. } = self;
         self.open = Some(Call::new(chosen, &executor.asking.models.bounds, &executor.masks));

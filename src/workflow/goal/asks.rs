@@ -1,5 +1,7 @@
 //! What the agent that plans is told: whom there is, how a plan is answered, and what is wrong with the one before.
 
+use serde_json::{Value, json};
+
 use super::{Candidate, Goal};
 use crate::events::text::{shortened, shortened_lines};
 use crate::workflow::handoff::said;
@@ -58,4 +60,39 @@ pub fn mend(work: &mut Work, repair: Repair) {
     );
     work.prompt.get_or_insert_default().push_str(&section);
     work.repair = Some(repair);
+}
+
+/// The shape of a plan, as a JSON Schema: what a model is held to. What else is wrong with a plan is said when it is read.
+pub fn shape() -> Value {
+    let text = || json!({ "type": "string" });
+    let texts = || json!({ "type": "array", "items": { "type": "string" } });
+    json!({
+        "type": "object",
+        "required": ["tasks"],
+        "properties": {
+            "tasks": {
+                "type": "array",
+                "minItems": 1,
+                "items": {
+                    "type": "object",
+                    "required": ["task_id", "description"],
+                    "properties": {
+                        "task_id": text(),
+                        "description": text(),
+                        "assigned_to": { "type": ["string", "null"] },
+                        "dependencies": texts(),
+                        "deliverables": texts(),
+                    },
+                },
+            },
+            "decisions": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["decision"],
+                    "properties": { "decision": text(), "rationale": text(), "affected_agents": texts() },
+                },
+            },
+        },
+    })
 }

@@ -219,3 +219,22 @@ fn a_timeout_and_a_cancellation_close_the_connection() {
         wait_until("that connection is closed, too", || machine.provider.left() == 2);
     }
 }
+
+/// Some providers refuse what is longer than the model can see, and others leave its beginning out and say nothing.
+#[test]
+fn what_a_model_cannot_see_whole_is_not_sent() {
+    for kind in KINDS {
+        let machine = Machine::with(kind, "");
+        let text =
+            machine.provider.configuration(kind).replace("id = 'small-1'", "id = 'small-1'\nwindow = 60");
+        machine.sandbox.configure(&text);
+        machine.one(0, &[]);
+        machine.sandbox.write("one.yaml", ONE.replace("Write about", &"Write and write ".repeat(40)));
+        let report = machine.run(1, &["one.yaml", "--input", "topic=tea", "--id", "q"]);
+        let error = &report["error"];
+        assert!(is(error, "RE-2121", "validation"), "{kind}: {error}");
+        assert!(error["message"].as_str().unwrap().contains("and it sees 60"), "{error}");
+        assert_eq!(machine.provider.calls(), 1, "{kind}");
+        assert_eq!(report["usage"]["calls"], 0);
+    }
+}
