@@ -53,16 +53,16 @@ pub struct MayUse {
     executor: String,
     #[serde(default)]
     settings: Settings,
+    #[serde(default)]
+    approve: Vec<String>,
+    #[serde(default)]
+    max_turns: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 struct Settings {
     #[serde(default)]
     tools: Vec<String>,
-    #[serde(default)]
-    approve: Vec<String>,
-    #[serde(default)]
-    max_turns: Option<u32>,
 }
 
 impl ReadBlob for MayUse {
@@ -79,7 +79,7 @@ impl MayUse {
 
     /// How many turns it has for a step.
     pub fn turns_max(&self) -> u32 {
-        self.settings.max_turns.unwrap_or(TURNS)
+        self.max_turns.unwrap_or(TURNS)
     }
 
     /// The tools that it may use, of those that a run knows, in the order in which it names them.
@@ -91,7 +91,7 @@ impl MayUse {
     /// Whether people have to allow a call of that tool.
     pub fn must_be_allowed(&self, tool: &str) -> bool {
         let glob = |glob: &String| GlobBuilder::new(glob).case_insensitive(true).build().ok();
-        let mut globs = self.settings.approve.iter().filter_map(glob);
+        let mut globs = self.approve.iter().filter_map(glob);
         globs.any(|glob| glob.compile_matcher().is_match(tool))
     }
 }

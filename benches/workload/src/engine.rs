@@ -51,9 +51,14 @@ impl Engine {
 
     /// Starts an engine on the store in `folder`, durable to a power cut, with these functions and so many slots for each.
     pub(crate) fn open(folder: &Path, slots: u32, register: impl FnOnce(&Functions)) -> Result<Self> {
-        let store = SledStore::open(folder, SledOptions::default())?;
         let executors = Executors::default();
         register(&executors.functions);
+        Self::open_with(folder, slots, executors)
+    }
+
+    /// The same with these executors.
+    pub(crate) fn open_with(folder: &Path, slots: u32, executors: Executors) -> Result<Self> {
+        let store = SledStore::open(folder, SledOptions::default())?;
         let roster = Roster { executors, shell: AgentDefinition::shell(), function_slots: slots };
         let patience = Duration::from_secs(60);
         let settings = Settings {

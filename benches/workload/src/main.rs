@@ -12,6 +12,7 @@ mod figures;
 mod grown;
 mod killed;
 mod looks;
+mod models;
 mod past;
 mod programs;
 mod restart;
@@ -156,6 +157,9 @@ fn main() -> Result<()> {
         let (fan, chain) = sizes.programs;
         (0..rounds).try_for_each(|_| programs::measure(&mut figures, &reenact, &dir, fan, chain))?;
     }
+    if arguments.wants("models") {
+        models::streams(&mut figures, &reenact, &dir, sizes.steps)?;
+    }
     if arguments.wants("sleeping") {
         sleeping::measure(&mut figures, &reenact, &dir)?;
     }
@@ -211,6 +215,11 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
         tasks::next(figures, dir, sizes.tasks).await?;
         tasks::next_by_process(figures, &beside()?.join("reenact"), dir, sizes.tasks).await?;
         tasks::workers(figures, dir, sizes.tasks).await?;
+    }
+    if arguments.wants("models") {
+        models::calls(figures, dir, sizes.steps).await?;
+        models::budget(figures, dir).await?;
+        models::turns(figures, dir, sizes.turns).await?;
     }
     if arguments.wants("cached") {
         cached::steps(figures, dir, sizes.steps).await?;

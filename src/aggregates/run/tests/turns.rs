@@ -13,7 +13,7 @@ const AGENTS: &[(&str, &str)] = &[
     ("a", r#"{"executor": "llm", "settings": {"tools": ["Read", "deploy_agent", "ask_agent", "nowhere"]}}"#),
     (
         "b",
-        r#"{"executor": "llm", "settings": {"tools": ["read", "deploy"], "approve": ["dep*"], "max_turns": 3}}"#,
+        r#"{"executor": "llm", "settings": {"tools": ["read", "deploy"]}, "approve": ["dep*"], "max_turns": 3}"#,
     ),
     ("c", r#"{"executor": "llm"}"#),
     ("read", r#"{"executor": "tool"}"#),

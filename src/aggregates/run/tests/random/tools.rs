@@ -11,7 +11,7 @@ use crate::workflow::work::{AgentRequest, Output};
 
 /// One that uses tools: an agent that answers, one that hands out tasks, one that people have to allow and that can be undone, and
 /// one that cannot.
-pub(super) const FAY: &str = r#"{"executor": "llm", "settings": {"tools": ["ada", "eve", "dig", "raze"], "approve": ["d*"], "max_turns": 3}}"#;
+pub(super) const FAY: &str = r#"{"executor": "llm", "settings": {"tools": ["ada", "eve", "dig", "raze"]}, "approve": ["d*"], "max_turns": 3}"#;
 pub(super) const DIG: &str = r#"{"executor": "subprocess", "compensate": "ada"}"#;
 pub(super) const RAZE: &str = r#"{"executor": "subprocess", "irreversible": true}"#;
 
