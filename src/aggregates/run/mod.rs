@@ -7,6 +7,7 @@
 //! - `beside`: what attempts want beside their answer; `context`: what its agents share; `shared`: what it asks of contexts
 //!   that it shares with other runs; `sharing`: when it says so, and what follows from the answer; `handoff`, `hop`: how an agent hands over, and what is known of that
 //! - `report`: what agents say of their work in their answers; `goal`: how a plan of tasks is asked for, and mended
+//! - [`turns`]: agents that use tools, their turns and what those want
 //! - `stuck`: what shows that an agent does not get on, and who is asked then; `watch`: what is known of that
 //! - `messages`: what its agents say to each other; `sending`: what they send; `giving`: what attempts were given, and handle;
 //!   `receivers`: whom a message is for; `delivering`: those that are handled as soon as they come
