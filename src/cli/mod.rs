@@ -217,7 +217,7 @@ impl Scene {
 
     /// How a verb ends that followed something and was left: nobody got what it told any more, or a signal came.
     fn left(&self) -> Exit {
-        if self.say.is_unread() { Exit::Good } else { Exit::Interrupted }
+        if self.say.is_deserted() { Exit::Good } else { Exit::Interrupted }
     }
 
     /// Opens the door, with a word where what is shown may not be all that there was.

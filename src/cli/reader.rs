@@ -10,8 +10,6 @@ use rustix::termios::tcgetsid;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::see;
-
 /// How much later than its own terminal goes a process hears of SIGHUP, which ends it then: whoever closes a terminal wakes its
 /// readers before the signal is sent, and may be kept from its processor in between.
 const HANG_UP_MAX: Duration = Duration::from_secs(2);
@@ -47,7 +45,7 @@ impl Reader {
 
     /// Gives the signal its time that tells of it as well.
     pub(super) async fn signalled(&self) {
-        if self.is_own_terminal && !see::ignores_hang_up() {
+        if self.is_own_terminal && !ignores_hang_up() {
             tokio::time::sleep(HANG_UP_MAX).await;
         }
     }
@@ -65,4 +63,13 @@ fn watch(own: OwnedFd) -> Option<AsyncFd<OwnedFd>> {
 pub(super) fn is_unread(error: &io::Error, to_terminal: bool) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe
         || to_terminal && error.raw_os_error() == Some(Errno::IO.raw_os_error())
+}
+
+/// Whether this process was started with SIGHUP ignored.
+pub(super) fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // SIGHUP is signal 1, the lowest bit.
+    mask.is_some_and(|mask| mask & 1 == 1)
 }

@@ -37,6 +37,8 @@ pub(super) struct Say {
     unwritten: Cell<bool>,
     /// Whether whoever read stdout has gone.
     unread: Cell<bool>,
+    /// Whether that is all there is to hear of it: a signal could have come, and has not.
+    deserted: Cell<bool>,
     /// Told when writing to stdout has failed.
     failed: Notify,
 }
@@ -155,6 +157,7 @@ impl Say {
             to_terminal: io::stdout().is_terminal(),
             unwritten: Cell::new(false),
             unread: Cell::new(false),
+            deserted: Cell::new(false),
             failed: Notify::new(),
         }
     }
@@ -234,12 +237,13 @@ impl Say {
         }
         if !self.unwritten.get() {
             reader.signalled().await;
+            self.deserted.set(true);
         }
     }
 
-    /// Whether whoever read stdout has gone, as far as writing has shown: nothing more is wanted.
-    pub(super) fn is_unread(&self) -> bool {
-        self.unread.get()
+    /// Whether whoever read stdout has gone, and no signal said so in its time: nothing more is wanted.
+    pub(super) fn is_deserted(&self) -> bool {
+        self.deserted.get()
     }
 
     /// How the process ends, given how the verb did: whoever waits for a result must see that it is not there.

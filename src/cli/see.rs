@@ -8,6 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::arguments::Show;
 use super::happens::Happens;
 use super::progress::ProgressLines;
+use super::reader;
 use super::shown::Shown;
 use super::text::colour::Tone;
 use super::text::{self, terminal};
@@ -26,19 +27,10 @@ pub(super) struct Signals {
     hang_up: Option<Signal>,
 }
 
-/// Whether this process was started with SIGHUP ignored.
-pub(super) fn ignores_hang_up() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    // SIGHUP is signal 1, the lowest bit.
-    mask.is_some_and(|mask| mask & 1 == 1)
-}
-
 impl Signals {
     pub(super) fn listen() -> Result<Self, Problem> {
         let failed = |error: std::io::Error| Problem::new(Code::Internal, format!("signals: {error}"));
-        let hang_up = (!ignores_hang_up()).then(|| signal(SignalKind::hangup()));
+        let hang_up = (!reader::ignores_hang_up()).then(|| signal(SignalKind::hangup()));
         Ok(Self {
             interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
             terminate: signal(SignalKind::terminate()).map_err(failed)?,

@@ -12,7 +12,8 @@ use crate::events::run::AttemptStarted;
 use crate::events::text::shortened;
 use crate::kernel::Blobs;
 use crate::workflow::output;
-use crate::workflow::turns::{MayUse, Tool, ToolCall, TurnOutput, offered_as};
+use crate::workflow::turns::{MayUse, Tool, TurnOutput, offered_as};
+use crate::workflow::work::ToolCall;
 
 /// How much of what an agent wrote an error holds, in characters.
 const SHOWN_CHARS_MAX: usize = 120;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::definition::{Approval, Compensate, Does, OnError, Retry, Step};
 use super::handoff::literal;
-use super::work::Work;
+use super::work::{ToolCall, Work};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::json::Json;
 use crate::events::run::{Gate, UndoWhen};
@@ -25,17 +25,6 @@ const NAME_CHARS_MAX: usize = 64;
 
 /// The tool by which an agent asks any other that its run knows.
 pub const ASK_AGENT: &str = "ask_agent";
-
-/// A call of a tool, as an agent wants it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToolCall {
-    /// The agent's name for this call: the answer is told under it.
-    pub id: String,
-    /// The name of the tool, as the agent was offered it.
-    pub name: String,
-    /// What the tool is given: an object.
-    pub arguments: Json,
-}
 
 /// What is recorded as the output of a turn in which an agent wants tools to be used.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

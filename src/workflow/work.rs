@@ -14,7 +14,6 @@ use crate::events::json::Json;
 use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::{Outcome, RunStatus, Usage};
 
-pub use super::turns::ToolCall;
 pub use call::{CalledBy, ModelCall};
 pub use transcript::{Transcript, Written};
 
@@ -131,6 +130,17 @@ pub enum AgentRequest {
     Handoff(String),
     /// A tool is to be used, and its answer told in the agent's next turn.
     Call(ToolCall),
+}
+
+/// A call of a tool, as an agent wants it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// The agent's name for this call: the answer is told under it.
+    pub id: String,
+    /// The name of the tool, as the agent was offered it.
+    pub name: String,
+    /// What the tool is given: an object.
+    pub arguments: Json,
 }
 
 /// Why an attempt did not succeed.

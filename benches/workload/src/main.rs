@@ -217,9 +217,7 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
         tasks::workers(figures, dir, sizes.tasks).await?;
     }
     if arguments.wants("models") {
-        models::calls(figures, dir, sizes.steps).await?;
-        models::budget(figures, dir).await?;
-        models::turns(figures, dir, sizes.turns).await?;
+        models::measure(figures, dir, sizes.steps, sizes.turns).await?;
     }
     if arguments.wants("cached") {
         cached::steps(figures, dir, sizes.steps).await?;

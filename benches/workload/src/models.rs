@@ -33,9 +33,16 @@ const THINKS: Duration = Duration::from_millis(20);
 const AT_ONCE: usize = 200;
 const STREAMS: usize = 100;
 
+/// Adds what calls take as steps, what limits of spending take of that, and what turns of an agent that uses a tool take.
+pub(crate) async fn measure(figures: &mut Figures, dir: &Path, steps: usize, each: [usize; 3]) -> Result<()> {
+    calls(figures, dir, steps).await?;
+    budget(figures, dir).await?;
+    turns(figures, dir, each).await
+}
+
 /// Adds what a call takes as a step, one after the other, beside a plain loop: of a provider that answers at once, and of one that
 /// thinks.
-pub(crate) async fn calls(figures: &mut Figures, dir: &Path, calls: usize) -> Result<()> {
+async fn calls(figures: &mut Figures, dir: &Path, calls: usize) -> Result<()> {
     let rows = [("model_at_once", Duration::ZERO, calls), ("model", THINKS, calls.div_ceil(4))];
     for (name, thinks, calls) in rows {
         let provider = Provider::start(thinks, Duration::ZERO)?;
@@ -85,7 +92,7 @@ fn prompt(number: usize) -> String {
 }
 
 /// Adds how fast so many calls at once are where a run has a limit that is not met, beside one without.
-pub(crate) async fn budget(figures: &mut Figures, dir: &Path) -> Result<()> {
+async fn budget(figures: &mut Figures, dir: &Path) -> Result<()> {
     let provider = Provider::start(THINKS, Duration::ZERO)?;
     let steps: String = (0..AT_ONCE)
         .map(|number| {
@@ -114,7 +121,7 @@ async fn fan(provider: &Provider, dir: &Path, workflow: &str) -> Result<f64> {
 }
 
 /// Adds what a turn of an agent that uses a tool leaves in the store, in runs of so many.
-pub(crate) async fn turns(figures: &mut Figures, dir: &Path, turns: [usize; 3]) -> Result<()> {
+async fn turns(figures: &mut Figures, dir: &Path, turns: [usize; 3]) -> Result<()> {
     let provider = Provider::start(Duration::ZERO, Duration::ZERO)?;
     let names = [("few_bytes", "few_us"), ("more_bytes", "more_us"), ("many_bytes", "many_us")];
     for ((bytes, us), turns) in names.into_iter().zip(turns) {

@@ -1,5 +1,5 @@
 //! What starts and what ends of itself, after any command: steps that became ready are examined, attempts start as
-//! far as there are slots (`start`), people are asked (`people`), the graph grows (`grow`), earlier answers are taken (`cache`). How a run with nothing left
+//! far as there are slots (`start`), people are asked (`people`), the graph grows (`grow`), earlier answers are taken (`cache`), expressions see what is there (`scope`). How a run with nothing left
 //! to do ends is in `end`, how it is undone in `unwind`.
 
 mod cache;
@@ -8,11 +8,11 @@ pub(super) mod grow;
 mod people;
 mod phase;
 mod plan;
+mod scope;
 pub(super) mod shared;
 mod start;
 mod unwind;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) use self::cache::Given;
@@ -21,10 +21,9 @@ use crate::events::ids::{StepId, TimerId};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code};
 use crate::events::run::*;
-use crate::kernel::{Draft, Unreadable};
+use crate::kernel::Draft;
 use crate::workflow::definition::{Definition, Does, OnError, Step};
 use crate::workflow::expression::RenderError;
-use crate::workflow::scope::{References, Scope, StepReferences, StepView};
 
 /// A decision on its way, with what every part of it needs.
 pub(super) struct Advance<'d, 'a> {
@@ -287,57 +286,6 @@ impl<'d, 'a> Advance<'d, 'a> {
             }
             _ => Ok(true),
         }
-    }
-
-    /// What the expressions of a step see, or those of the run itself. Only what they refer to is looked up.
-    fn scope(&self, place: Option<StepIndex>, references: &References) -> Result<Scope, StartError> {
-        let run = self.draft.state();
-        let about = run.about().ok_or(Impossible::NotBegun)?;
-        let mut steps = BTreeMap::new();
-        let mut see = |id: &StepId, node: &Node| -> Result<(), Unreadable> {
-            let output = node.output().map(|output| self.draft.json(output, self.moment)).transpose()?;
-            let view = StepView { status: node.status(), attempts: node.attempts_now(), output };
-            steps.insert(id.clone(), view);
-            Ok(())
-        };
-        match &references.steps {
-            StepReferences::All => {
-                run.steps.iter().try_for_each(|node| see(node.id(), node))?;
-                place
-                    .into_iter()
-                    .flat_map(|place| run.siblings(place))
-                    .try_for_each(|node| see(&node.added.template, node))?;
-            }
-            StepReferences::These(ids) => {
-                let meant = ids.iter().filter_map(|id| Some((id, run.meant(place, id)?)));
-                meant.into_iter().try_for_each(|(id, node)| see(id, node))?;
-            }
-        }
-        let item = place.and_then(|place| run.steps.get(place)?.item());
-        let item = item
-            .map(|item| Ok::<_, Unreadable>((item.index, self.draft.json(&item.value, self.moment)?)))
-            .transpose()?;
-        let mut context = BTreeMap::new();
-        if references.context {
-            for (key, known) in run.context().iter().filter(|(_, known)| known.is_there()) {
-                context.insert(key.to_string(), self.draft.json(&known.value, self.moment)?);
-            }
-        }
-        Ok(Scope {
-            input: self.draft.json(&about.started.input, self.moment)?,
-            run: about.id.clone(),
-            env: about.started.environment.clone(),
-            steps,
-            context,
-            contexts: place
-                .map(|place| self.shared_values(place, references))
-                .transpose()?
-                .unwrap_or_default(),
-            item,
-            round: None,
-            answer: None,
-            undone: None,
-        })
     }
 
     /// A step cannot start: it uses what is not there, or an expression fails.

@@ -9,8 +9,8 @@ use crate::events::json::{Blob, Payload};
 use crate::events::problem::Code;
 use crate::events::run::{AttemptStarted, Because, Purpose, SkipReason, StepAdded};
 use crate::workflow::definition::{Definition, Step, is_built_in};
-use crate::workflow::turns::{self, CALLS_MAX, MayUse, Tool, ToolCall};
-use crate::workflow::work::Failure;
+use crate::workflow::turns::{self, CALLS_MAX, MayUse, Tool};
+use crate::workflow::work::{Failure, ToolCall};
 
 /// A call of a tool that may be made.
 pub(super) struct Call {

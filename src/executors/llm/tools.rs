@@ -5,7 +5,8 @@ use super::prompt;
 use crate::events::problem::Code;
 use crate::executors::turns::wants;
 use crate::executors::{Failure, Output, ToolOffer, Turn};
-use crate::workflow::turns::{CALLS_MAX, ToolCall};
+use crate::workflow::turns::CALLS_MAX;
+use crate::workflow::work::ToolCall;
 
 /// What an answer comes to that wants tools to be used, and what its model is told where it wants what cannot be done; none of an
 /// answer that wants no tool.

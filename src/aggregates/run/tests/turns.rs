@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::people::{approve, reject};
 use super::play::Play;
 use super::*;
-use crate::workflow::turns::{CALLS_MAX, ToolCall};
-use crate::workflow::work::AgentRequest;
+use crate::workflow::turns::CALLS_MAX;
+use crate::workflow::work::{AgentRequest, ToolCall};
 
 /// One that uses tools, in the spelling of others; one whose calls people have to allow, and who has three turns; and the tools.
 const AGENTS: &[(&str, &str)] = &[

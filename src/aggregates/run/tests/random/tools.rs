@@ -6,8 +6,7 @@ use crate::events::json::Json;
 use crate::events::problem::Code;
 use crate::events::run::{AttemptStarted, Because, RunEvent};
 use crate::testing::Dice;
-use crate::workflow::turns::ToolCall;
-use crate::workflow::work::{AgentRequest, Output};
+use crate::workflow::work::{AgentRequest, Output, ToolCall};
 
 /// One that uses tools: an agent that answers, one that hands out tasks, one that people have to allow and that can be undone, and
 /// one that cannot.
