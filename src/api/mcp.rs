@@ -19,6 +19,7 @@ mod way;
 use std::io::{Read, Write};
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
@@ -38,6 +39,9 @@ use server::{REQUESTS_MAX, Server};
 /// The longest message of a client, in bytes: one with an answer to a task, as long as one may be, fits in. What is longer is left
 /// out, and said in the log.
 const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How long another process that holds the store is waited for at the end: it may wait itself, for a task say.
+const INTERRUPTED: Duration = Duration::from_secs(2);
 
 /// How a server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +82,7 @@ pub async fn serve(
     let Pipes { reader, writer, written } = Pipes::open(input, output)?;
     let transport = AsyncRwTransport::new_server(reader, writer).with_max_line_length(MESSAGE_BYTES_MAX);
     let (asked, mut jobs) = mpsc::channel::<Job>(REQUESTS_MAX);
+    // Of both there are no more than requests and runs, which are bounded; who drops a door cannot wait.
     let (leave, mut left) = mpsc::unbounded_channel::<Door>();
     let (drive, mut drives) = mpsc::unbounded_channel();
     let (stage, told) = watch::channel(Stage::Open);
@@ -137,9 +142,14 @@ async fn leave_by(door: Door, mut told: watch::Receiver<Stage>) -> Result<(), Pr
         // An error means that nobody is left to tell.
         let _ = told.wait_for(|now| *now > stage).await;
     };
-    match stage {
-        Stage::Open => door.leave(hurry).await,
-        Stage::Ending | Stage::Hurried => door.interrupt(hurry).await,
+    match (stage, door) {
+        (Stage::Open, door) => door.leave(hurry).await,
+        (_, here @ Door::Here(_)) => here.interrupt(hurry).await,
+        // It interrupts what it was asked for, whether or not that is waited for.
+        (_, there @ Door::There(_)) => {
+            let told = tokio::time::timeout(INTERRUPTED, there.interrupt(hurry)).await;
+            told.unwrap_or(Ok(()))
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::wording::{Call, Worded};
 use crate::events::problem::{Code, Problem};
+use crate::events::text::{json_line, printable};
 
 /// The longest answer, in bytes of JSON: assistants take less than that at once.
 pub(super) const ANSWER_BYTES_MAX: usize = 1024 * 1024;
@@ -58,10 +59,10 @@ impl Answer {
         let text = serde_json::to_string(told).map_err(bad)?;
         let value: Value = serde_json::from_str(&text).map_err(bad)?;
         if text.len() <= ANSWER_BYTES_MAX {
-            return Ok(Self { text, value });
+            return Ok(Self { text: json_line(&text).into_owned(), value });
         }
         let value = shortened(value, text.len());
-        Ok(Self { text: value.to_string(), value })
+        Ok(Self { text: json_line(&value.to_string()).into_owned(), value })
     }
 
     /// The same, with one more member.
@@ -83,7 +84,8 @@ impl Failed {
             let hint = call.hint(&problem.remedies);
             let place = problem.at.as_ref().map(|at| format!("{}:{}:{}: ", at.file, at.line, at.column));
             let says = format!("{} {}{}", problem.code, place.unwrap_or_default(), problem.message);
-            if hint.is_empty() { says } else { format!("{says}\nhint: {hint}") }
+            let (says, hint) = (printable(&says), printable(&hint));
+            if hint.is_empty() { says.into_owned() } else { format!("{says}\nhint: {hint}") }
         };
         self.0.iter().map(one).collect::<Vec<_>>().join("\n")
     }

@@ -35,7 +35,7 @@ fn the_calls_of_the_page_are_answered_as_it_shows() {
     sandbox.write("change.yaml", file);
     let mut client = Client::start(&sandbox);
     let lines: Vec<&str> = blocks("text").iter().flat_map(|block| block.lines()).collect();
-    assert_eq!(lines.len(), 22);
+    assert_eq!(lines.len(), 20);
     for call in lines.chunks(2) {
         let (tool, arguments) = call[0].split_once(' ').unwrap();
         let answer = client.call(tool, serde_json::from_str(arguments).unwrap());

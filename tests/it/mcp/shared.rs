@@ -69,6 +69,22 @@ fn a_server_that_holds_the_store_does_what_other_processes_ask() {
 }
 
 #[test]
+fn a_server_ends_though_another_process_waits_for_its_client() {
+    let sandbox = Sandbox::new();
+    let mut holder = sandbox.holder();
+    let mut client = Client::start(&sandbox);
+    client.send_call("task_next", json!({ "agent": "writer", "wait_seconds": 600 }));
+    // One after the other is answered, so that one has been asked when this is.
+    assert_eq!(client.call("run_status", json!({ "run": "h" }))["status"], "running");
+    client.terminate();
+    let (code, _) = client.ended();
+    assert_eq!(code, Some(130), "{}", client.stderr());
+    assert!(holder.is_running(), "the holder goes on");
+    sandbox.write("go", "");
+    assert_eq!(holder.wait().code(), Some(0));
+}
+
+#[test]
 fn requests_at_once_have_a_bound_and_those_that_are_cancelled_make_room() {
     let sandbox = Sandbox::new();
     sandbox.write("gated.yaml", GATED);

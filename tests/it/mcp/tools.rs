@@ -152,12 +152,12 @@ fn what_a_tool_does_not_do_it_tells_with_a_code_and_starts_nothing() {
     for (tool, arguments, code) in [
         ("run_start", json!({"file": "none.yaml"}), "RE-1101"),
         ("run_start", json!({"file": "odd.yaml"}), "RE-1103"),
-        ("run_start", json!({"file": "greet.yaml"}), "RE-1201"),
+        ("run_start", json!({"file": "greet.yaml"}), "RE-1203"),
         ("run_start", json!({"file": "greet.yaml", "inputs": {"name": "A"}, "id": "last"}), "RE-1002"),
         ("runs_list", json!({"status": "done"}), "RE-1104"),
         ("task_next", json!({"agent": ""}), "RE-1104"),
         ("task_complete", json!({"id": "r", "answer": "x"}), "RE-1801"),
-        ("route", json!({"query": " "}), "RE-1901"),
+        ("route", json!({"query": " "}), "RE-1902"),
     ] {
         let error = client.refused(tool, arguments.clone());
         assert_eq!(error["code"], code, "{tool} {arguments} {error}");

@@ -45,7 +45,7 @@ fn an_assistant_does_the_steps_of_a_chain_while_another_process_watches() {
         let watcher = sandbox.spawn(&["--json", "run", "chain.yaml", "--input", "topic=rust", "--id", id]);
         let task = client.call("task_next", json!({ "agent": "writer", "wait_seconds": 60 }));
         assert_eq!((&task["step"], &task["prompt"]), (&json!("draft"), &json!("Write about rust")), "{task}");
-        assert_eq!(task["system"], "You write.\n", "{task}");
+        assert_eq!(task["system"], "You write.", "{task}");
         let seen = sandbox.json(0, &["tasks", "--agent", "writer"]);
         assert!(seen["tasks"][0]["by"].as_str().unwrap().starts_with("probe for "), "{seen}");
         client.call("task_heartbeat", json!({ "id": task["id"], "percent": 40, "text": "half a page" }));
@@ -87,11 +87,11 @@ fn tasks_are_given_up_and_refused_as_with_the_command_line() {
     let task = client.call("task_next", next);
     let id = task["id"].as_str().unwrap().to_owned();
     assert_eq!(client.call("task_next", json!({ "agent": "writer" }))["id"], Value::Null, "it is taken");
-    assert_eq!(client.refused("task_heartbeat", json!({"id": id, "lease_seconds": 0}))["code"], "RE-1803");
+    assert_eq!(client.refused("task_heartbeat", json!({"id": id, "lease_seconds": 0}))["code"], "RE-1806");
     let unleased = id.rsplit_once('/').unwrap().0;
     assert_eq!(client.refused("task_complete", json!({"id": unleased, "answer": "x"}))["code"], "RE-1801");
     let twice = client.refused("task_complete", json!({"id": id, "answer": "{\"a\":1,\"a\":2}"}));
-    assert_eq!(twice["code"], "RE-1804");
+    assert_eq!(twice["code"], "RE-3030");
     client.call("task_fail", json!({ "id": id, "reason": "no ink", "class": "validation" }));
     let report = client.call("run_wait", json!({ "run": "r", "wait_seconds": 60 }));
     assert_eq!(report["status"], "failed", "{report}");

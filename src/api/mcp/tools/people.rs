@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::arguments::{Approvals, Approve, Cancel, Reject, Signal};
 use super::look::waiting;
@@ -13,9 +14,10 @@ use crate::api::mcp::answer::{Answer, Failed};
 use crate::api::mcp::desk::Desk;
 use crate::api::new_command_id;
 use crate::api::protocol::{Control, Request, Response};
+use crate::events::ids::RunId;
 use crate::events::json::Json;
 use crate::events::problem::Problem;
-use crate::views::presenters::report::RunReport;
+use crate::views::presenters::report::{RunReport, Waiting};
 use crate::workflow::approval::Edits;
 
 /// Who wants something of a run, and whether it is to go on then.
@@ -101,13 +103,13 @@ pub(super) async fn approvals(desk: &Rc<Desk>, arguments: Approvals) -> Result<A
     let mut next = None;
     match arguments.run {
         Some(run) if !desk.has_store() => return Err(unknown_run(&run).into()),
-        Some(run) => open.extend(asked(&desk.report(&run).await?)),
+        Some(run) => open.extend(asked(desk.report(&run).await?)),
         None if desk.has_store() => {
             // Held over all of these questions.
             let _way = desk.open(true).await?;
             let waiting = waiting(desk).await?;
             for run in waiting.runs {
-                open.extend(asked(&desk.report(run.run.as_str()).await?));
+                open.extend(asked(desk.report(run.run.as_str()).await?));
             }
             next = waiting.next;
         }
@@ -116,14 +118,18 @@ pub(super) async fn approvals(desk: &Rc<Desk>, arguments: Approvals) -> Result<A
     Ok(Answer::plain(&json!({ "approvals": open, "next": next }))?)
 }
 
-/// What a run asks people for: as it stands in its report, with the run.
-fn asked(report: &RunReport) -> Vec<Value> {
-    let open = report.waiting_for.iter().filter(|waiting| waiting.approval.is_some());
-    let with_run = |waiting| {
-        let mut told = json!(waiting);
-        told["run"] = json!(report.run);
-        told["workflow"] = json!(report.workflow);
-        told
-    };
-    open.map(with_run).collect()
+/// Something that a run asks people for.
+#[derive(Serialize)]
+struct Open {
+    run: RunId,
+    workflow: String,
+    /// The request as it stands in the run's report.
+    #[serde(flatten)]
+    asks: Waiting,
+}
+
+fn asked(report: RunReport) -> impl Iterator<Item = Open> {
+    let RunReport { run, workflow, waiting_for, .. } = report;
+    let open = waiting_for.into_iter().filter(|waiting| waiting.approval.is_some());
+    open.map(move |asks| Open { run: run.clone(), workflow: workflow.clone(), asks })
 }
