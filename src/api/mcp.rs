@@ -4,12 +4,13 @@
 //! - `server`: what clients ask by that protocol
 //! - `tools`: the tools, what each takes, and what it does; `resources`: what can be read
 //! - `answer`: what they answer, within a bound
-//! - `desk`: where requests are answered, and the runs that go on for the client
+//! - `job`: what is asked, on its way there; `desk`: where it is answered, and the runs that go on for the client
 //! - `way`: the store, for one request or for several at once
 //! - `pipes`: the two streams that it speaks on
 
 mod answer;
 mod desk;
+mod job;
 mod pipes;
 mod resources;
 mod server;
@@ -32,7 +33,8 @@ use super::door::Door;
 use super::house::House;
 use super::wording::Call;
 use crate::events::problem::{Code, Problem};
-use desk::{Desk, Job};
+use desk::Desk;
+use job::Job;
 use pipes::Pipes;
 use server::{REQUESTS_MAX, Server};
 
@@ -93,7 +95,7 @@ pub async fn serve(
         let mut serving = pin!(served(server, transport));
         loop {
             tokio::select! {
-                Some(job) = jobs.recv() => work.push(Box::pin(Rc::clone(&desk).perform(job))),
+                Some(job) = jobs.recv() => work.push(Box::pin(job.perform(Rc::clone(&desk)))),
                 Some(drive) = drives.recv() => work.push(drive),
                 Some(door) = left.recv() => leaving.push(Box::pin(leave_by(door, told.clone()))),
                 Some(()) = work.next() => {}

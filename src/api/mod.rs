@@ -32,6 +32,7 @@ pub mod identity;
 mod lines;
 #[cfg(feature = "cli")]
 pub mod mcp;
+#[cfg(feature = "cli")]
 pub(crate) mod patience;
 pub mod project;
 pub mod protocol;

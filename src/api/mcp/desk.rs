@@ -7,11 +7,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::LocalBoxFuture;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use super::answer::{Answer, Failed};
-use super::resources;
-use super::tools::{self, Asked};
 use super::way::{Way, Ways};
 use crate::api::door::{Door, NoAnswer};
 use crate::api::folder::is_store;
@@ -26,24 +23,7 @@ use crate::views::presenters::report::RunReport;
 /// How many runs that have not ended go on for one client. One at rest makes room for another.
 const RUNS_MAX: usize = 256;
 
-/// Something that a client asks.
-pub(super) struct Job {
-    pub(super) wants: Wants,
-    /// The name in which it asks.
-    pub(super) by: String,
-    /// Closed when nobody waits for it any more.
-    pub(super) reply: oneshot::Sender<Result<Answer, Failed>>,
-}
-
-/// The thing that it asks for.
-pub(super) enum Wants {
-    /// What a tool does.
-    Tool(Box<Asked>),
-    /// What a resource says.
-    Resource(resources::Name),
-}
-
-/// Answers requests.
+/// Where requests are answered.
 pub(super) struct Desk {
     ways: Ways,
     /// How commands are called that are named.
@@ -68,23 +48,6 @@ impl Desk {
         drives: mpsc::UnboundedSender<LocalBoxFuture<'static, ()>>,
     ) -> Self {
         Self { ways: Ways::new(house, leave), call, driven: RefCell::default(), drives }
-    }
-
-    /// Answers, unless nobody waits for it any more.
-    pub(super) async fn perform(self: Rc<Self>, job: Job) {
-        let Job { wants, by, mut reply } = job;
-        let answer = async {
-            match wants {
-                Wants::Tool(asked) => tools::perform(&self, *asked, &by).await,
-                Wants::Resource(name) => resources::read(&self, name).await,
-            }
-        };
-        let answer = tokio::select! {
-            answer = answer => answer,
-            () = reply.closed() => return,
-        };
-        // It may have gone just now.
-        let _ = reply.send(answer);
     }
 
     /// The data folder, and how it is held.

@@ -12,7 +12,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::answer::{Answer, Failed};
-use super::desk::{Job, Wants};
+use super::job::{Job, Wants};
 use super::{resources, tools};
 use crate::api::user::user;
 use crate::api::wording::Call;
