@@ -1,10 +1,15 @@
-//! The answer to a task, as a person or a program writes it.
+//! Answers to what runs ask: that to a task, as a person or a program writes it, and which request for an approval is meant.
 
 use std::io::Read;
 
 use crate::events::json::Json;
 use crate::events::limits::TASK_ANSWER_BYTES_MAX;
 use crate::events::problem::{Code, Problem};
+use crate::events::text::some_of;
+use crate::views::presenters::report::RunReport;
+
+/// How many steps that ask for something are named: as many as fit on a line or two.
+const NAMED_MAX: usize = 8;
 
 /// Reads an answer up to its end: one JSON object or array is the output as it is, all else is `{"text": …}`, without its last
 /// newline. No more of it is read than an answer may have.
@@ -44,6 +49,33 @@ pub fn of_text(text: &str) -> Result<Json, Problem> {
     }
     let text = text.strip_suffix('\n').unwrap_or(text);
     Ok(Json::from(&serde_json::json!({ "text": text })))
+}
+
+/// The only request of a run that is open.
+///
+/// # Errors
+/// [`Code::UnknownRequest`] where there is none, or several.
+pub fn only_request(report: &RunReport) -> Result<String, Problem> {
+    let open: Vec<_> = report.waiting_for.iter().filter(|waiting| waiting.approval.is_some()).collect();
+    match open.as_slice() {
+        [] => {
+            let problem = Problem::new(Code::UnknownRequest, "the run asks people for nothing");
+            let child = report.waiting_for.iter().find(|waiting| waiting.kind == "child");
+            Err(match child {
+                Some(child) => problem.hint(format!("a run that it started may: {}", child.id)),
+                None => problem,
+            }
+            .of_run(&report.run))
+        }
+        [waiting] => Ok(waiting.id.clone()),
+        several => {
+            let named = some_of(several, NAMED_MAX, |waiting| format!("`{}`", waiting.step));
+            let message = format!("the run asks people for {} things, in {named}", several.len());
+            Err(Problem::new(Code::UnknownRequest, message)
+                .hint("name the step that is meant")
+                .of_run(&report.run))
+        }
+    }
 }
 
 fn too_long() -> Problem {

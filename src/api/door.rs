@@ -79,10 +79,7 @@ impl Door {
         show: &mut dyn FnMut(Frame),
     ) -> Result<Response, NoAnswer> {
         match self {
-            Self::Here(here) => {
-                request.check_size()?;
-                here.ask(request, show).await
-            }
+            Self::Here(here) => here.ask(request, show).await,
             Self::There(client) => {
                 client.ask(request).await?;
                 loop {
@@ -176,7 +173,13 @@ impl Here {
         &self.facade
     }
 
-    async fn ask(&self, request: &Request, show: &mut dyn FnMut(Frame)) -> Result<Response, NoAnswer> {
+    /// As [`Door::ask`], of as many as want to at once.
+    pub(super) async fn ask(
+        &self,
+        request: &Request,
+        show: &mut dyn FnMut(Frame),
+    ) -> Result<Response, NoAnswer> {
+        request.check_size()?;
         let (sender, mut frames) = mpsc::channel(FRAMES);
         let answering = self.facade.answer(request.clone(), &sender);
         tokio::pin!(answering);

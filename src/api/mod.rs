@@ -8,6 +8,8 @@
 //! - [`doctor`]: what is wrong with a set-up
 //! - [`door`]: the store for a verb, be it held here or elsewhere; [`house`]: a data folder, which opens it
 //! - `copy`: a private copy of a store that cannot be written, for who only looks
+//! - `mcp`: a server of the Model Context Protocol, for assistants; a part of the feature `cli`
+//! - `patience`: how far it makes sense to ask a process again that does not answer
 //! - [`engine`]: the engine to embed, and handles of its runs
 //! - [`routing`]: where a request goes, and the run that is made of it
 //! - [`user`]: who wants something, where nobody says so
@@ -28,6 +30,10 @@ pub mod holder;
 pub mod house;
 pub mod identity;
 mod lines;
+#[cfg(feature = "cli")]
+pub mod mcp;
+#[cfg(feature = "cli")]
+pub(crate) mod patience;
 pub mod project;
 pub mod protocol;
 pub mod routing;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::spec::{ASK, QUERY, RunSpec, Workflow};
@@ -9,12 +10,12 @@ use crate::config::Config;
 use crate::events::ids::AgentName;
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
-use crate::events::run::{Routed, Strategy};
+use crate::events::run::{Category, Domain, Routed, Share, Strategy};
 use crate::executors::AgentDefinition;
 use crate::executors::discovery::Catalog;
 use crate::text_file::{self, Kind};
 use crate::views::projections::successes::SuccessRow;
-use crate::workflow::routing::{Candidate, Classified, Context, Fit, Index, Past, Rules};
+use crate::workflow::routing::{Candidate, Classified, Context, Entity, Explained, Fit, Index, Past, Rules};
 
 /// The file of rules in the work folder that is read where the configuration names none.
 const RULES_FILE: &str = "config/routing.toml";
@@ -96,6 +97,45 @@ pub struct Route {
     pub fits: Vec<Fit>,
     /// The decision, as it is recorded.
     pub routed: Routed,
+}
+
+/// The JSON of a route.
+#[derive(Debug, Clone, Serialize)]
+pub struct Told {
+    /// The subject of the request.
+    pub domain: Domain,
+    /// The kind of request.
+    pub category: Category,
+    /// How much work it is, from 1 to 10.
+    pub complexity: u8,
+    /// How sure that is.
+    pub confidence: Share,
+    /// Who would do it: one agent, several, or one that divides it.
+    pub strategy: Strategy,
+    /// The things that it names.
+    pub entities: Vec<Entity>,
+    /// The agents that fit, the best first.
+    pub agents: Vec<Fit>,
+    /// Everything that this was told by, where somebody wants to know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explained: Option<Explained>,
+}
+
+impl Route {
+    /// The same as it is told, with what it was told by if `explain` says so.
+    pub fn told(self, explain: bool) -> Told {
+        let Self { classified, fits, routed } = self;
+        Told {
+            domain: routed.domain,
+            category: routed.category,
+            complexity: routed.complexity,
+            confidence: routed.confidence,
+            strategy: routed.strategy,
+            entities: classified.entities,
+            agents: fits,
+            explained: explain.then_some(classified.explained),
+        }
+    }
 }
 
 /// Finds out where requests go.

@@ -178,6 +178,8 @@ pub(super) enum Verb {
     Schema,
     /// Prove that the store is whole
     Verify,
+    /// Serve an assistant, by the Model Context Protocol (MCP) on stdin and stdout
+    Mcp,
     /// Let the programs be run that a folder's own reenact.toml names, as it is now
     Trust(TrustArguments),
     /// Say what is wrong with this set-up, and what to do about it
@@ -272,7 +274,8 @@ impl Verb {
             | Self::Rollback(_)
             | Self::Approve(_)
             | Self::Reject(_)
-            | Self::Signal(_) => Reach::Acts,
+            | Self::Signal(_)
+            | Self::Mcp => Reach::Acts,
         }
     }
 }

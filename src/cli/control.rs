@@ -4,17 +4,14 @@ use super::arguments::{AfterwardsArguments, OrderArguments, Show, WhoArguments};
 use super::see::{self, Exchange, Signals};
 use super::{Exit, Scene, text};
 use crate::aggregates::run::Order;
+use crate::api::answer::only_request;
 use crate::api::door::Door;
 use crate::api::facade::unknown_run;
 use crate::api::folder::is_store;
 use crate::api::new_command_id;
 use crate::api::protocol::{Control, Recorded, Request, Response, Told};
 use crate::api::user::user;
-use crate::events::problem::{Code, Problem};
-use crate::views::presenters::report::RunReport;
-
-/// How many steps that ask for something are named: as many as fit on a line or two.
-const NAMED_MAX: usize = 8;
+use crate::events::problem::Problem;
 
 /// What follows when it is recorded what a person wants of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,30 +114,6 @@ pub(super) async fn meant(
             Ok(Some((report.run.to_string(), request)))
         }
         Exchange::Response(other, _) => Err(other.mismatch()),
-    }
-}
-
-/// The only request of a run that is open.
-fn only_request(report: &RunReport) -> Result<String, Problem> {
-    let open: Vec<_> = report.waiting_for.iter().filter(|waiting| waiting.approval.is_some()).collect();
-    match open.as_slice() {
-        [] => {
-            let problem = Problem::new(Code::UnknownRequest, "the run asks people for nothing");
-            let child = report.waiting_for.iter().find(|waiting| waiting.kind == "child");
-            Err(match child {
-                Some(child) => problem.hint(format!("a run that it started may: {}", child.id)),
-                None => problem,
-            }
-            .of_run(&report.run))
-        }
-        [waiting] => Ok(waiting.id.clone()),
-        several => {
-            let named = text::some_of(several, NAMED_MAX, |waiting| format!("`{}`", waiting.step));
-            let message = format!("the run asks people for {} things, in {named}", several.len());
-            Err(Problem::new(Code::UnknownRequest, message)
-                .hint("name the step that is meant")
-                .of_run(&report.run))
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::arguments::GivenArguments;
 use super::text::terminal::written;
-use super::text::{Text, name, some_of, terminal};
+use super::text::{Text, name, terminal};
 use super::{Exit, Scene};
 use crate::aggregates::run::RunStatus;
 use crate::api::door::NoAnswer;
@@ -18,7 +18,7 @@ use crate::api::wording::{Call, Worded};
 use crate::events::ids::{AgentName, RunId};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{Gate, UndoWhen};
-use crate::events::text::shortened;
+use crate::events::text::{shortened, some_of};
 use crate::workflow::definition::Definition;
 use crate::workflow::dry_run::{Before, DryApproval, DryPlan, DryRun, DryStep, Task};
 use crate::workflow::json_text::Level;

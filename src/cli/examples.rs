@@ -250,6 +250,7 @@ const EXAMPLES: &[Examples] = &[
         &[("reenact schema > workflow.schema.json", "let an editor complete and check workflow files")],
     ),
     (&["verify"], &[("reenact verify", "prove that nothing of the store is lost or changed")]),
+    (&["mcp"], &[("reenact mcp", "serve the assistant that starts it, from the current folder")]),
     (&["trust"], &[("reenact trust .", "let the programs be run that this folder's reenact.toml names")]),
     (
         &["init"],

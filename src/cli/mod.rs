@@ -42,6 +42,7 @@ mod init;
 mod list;
 mod log;
 mod logs;
+mod mcp;
 mod messages;
 mod pause;
 mod progress;
@@ -390,6 +391,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Convert(arguments) => convert::convert(scene, &arguments),
         Verb::Schema => schema::schema(scene),
         Verb::Verify => verify::verify(scene).await,
+        Verb::Mcp => mcp::mcp(scene).await,
         Verb::Trust(arguments) => trust::trust(scene, arguments),
         Verb::Init(arguments) => init::init(scene, arguments),
         Verb::Doctor => doctor::doctor(scene).await,

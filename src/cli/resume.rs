@@ -12,7 +12,7 @@ use crate::api::folder::is_store;
 use crate::api::protocol::{Control, Frame, Request, Response, Told};
 use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
-use crate::events::text::shortened;
+use crate::events::text::{shortened, some_of};
 
 /// How many of several interrupted runs are named: as many as fit on a screen.
 const NAMED_MAX: usize = 20;
@@ -83,7 +83,7 @@ fn chosen(answer: Response) -> Result<RunId, Problem> {
         [] => Err(Problem::new(Code::NothingToResume, "no run is interrupted")),
         [row] => Ok(row.run.clone()),
         several => {
-            let named = text::some_of(several, NAMED_MAX, |row| {
+            let named = some_of(several, NAMED_MAX, |row| {
                 format!("{} ({})", row.run, shortened(&row.workflow, NAME_CHARS_MAX))
             });
             let message = format!("{} runs are interrupted: {named}", several.len());

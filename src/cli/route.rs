@@ -2,18 +2,16 @@
 
 use std::path::Path;
 
-use serde::Serialize;
-
 use super::arguments::RouteArguments;
 use super::see;
 use super::text::{Text, name, terminal};
 use super::{Exit, Scene};
 use crate::api::folder::is_store;
 use crate::api::protocol::{Request, Response};
-use crate::api::routing::{Route, Router, check, rules};
+use crate::api::routing::{Router, Told, check, rules};
 use crate::api::wording::{Call, Worded};
 use crate::events::problem::{Code, Problem, nearest};
-use crate::events::run::{Category, Domain, Share, Strategy};
+use crate::events::run::{Category, Domain};
 use crate::executors::discovery::Catalog;
 use crate::text_file::{self, Kind};
 use crate::views::projections::successes::SuccessRow;
@@ -23,22 +21,7 @@ use crate::workflow::routing::{Context, Entity, Explained, Fit, Weighed};
 /// How many misses are shown; `--json` has more.
 const MISSES_SHOWN: usize = 20;
 
-/// The JSON that `route --json` prints.
-#[derive(Clone, Serialize)]
-struct Shown {
-    domain: Domain,
-    category: Category,
-    complexity: u8,
-    confidence: Share,
-    strategy: Strategy,
-    entities: Vec<Entity>,
-    agents: Vec<Fit>,
-    /// What all of this was told by, if that was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    explained: Option<Explained>,
-}
-
-impl Worded for Shown {
+impl Worded for Told {
     fn word(&mut self, _: &Call) {}
 }
 
@@ -57,17 +40,7 @@ pub(super) async fn route(scene: &Scene, arguments: RouteArguments) -> Result<Ex
     let rules = rules(&scene.house.config, &scene.cwd)?;
     let Some(found) = agents(scene).await? else { return Ok(Exit::Interrupted) };
     let router = Router::new(&rules, &found.catalog, &found.successes)?;
-    let Route { classified, fits, routed } = router.route(&query, &context);
-    let shown = Shown {
-        domain: routed.domain,
-        category: routed.category,
-        complexity: routed.complexity,
-        confidence: routed.confidence,
-        strategy: routed.strategy,
-        entities: classified.entities,
-        agents: fits,
-        explained: explain.then_some(classified.explained),
-    };
+    let shown = router.route(&query, &context).told(explain);
     scene.say.result(&shown, text);
     Ok(Exit::Good)
 }
@@ -156,8 +129,8 @@ async fn evaluate(scene: &Scene, file: &Path) -> Result<Exit, Problem> {
     Ok(Exit::Good)
 }
 
-fn text(shown: &Shown) -> Text {
-    let Shown { domain, category, complexity, confidence, strategy, .. } = shown;
+fn text(shown: &Told) -> Text {
+    let Told { domain, category, complexity, confidence, strategy, .. } = shown;
     let mut lines = vec![
         terminal!("domain: {}", domain.text()),
         terminal!("category: {}", category.text()),

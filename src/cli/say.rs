@@ -294,6 +294,11 @@ pub(super) fn pour_err(lines: &[u8]) -> io::Result<()> {
     io::stderr().lock().write_all(lines)
 }
 
+/// All of stdout, for a verb on whose stdout a protocol is spoken, from whatever thread. Nothing else may be written there.
+pub(super) fn raw_stdout() -> impl Write + Send + 'static {
+    io::stdout()
+}
+
 /// Writes lines to stdout, from whatever thread. [`Say::written`] has to hear how that went.
 pub(super) fn pour_out(lines: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();

@@ -47,15 +47,6 @@ const ESCALATIONS_SHOWN: usize = 8;
 const AGENTS_SHOWN: usize = 8;
 const HASH_CHARS: usize = 12;
 
-/// The names of so many of several things, and how many there are beside them.
-pub(super) fn some_of<T>(all: &[T], most: usize, name: impl Fn(&T) -> String) -> String {
-    let mut named: Vec<String> = all.iter().take(most).map(name).collect();
-    if all.len() > named.len() {
-        named.push(format!("and {} more", all.len() - named.len()));
-    }
-    named.join(", ")
-}
-
 /// A run: how it is, its steps, what it waits for, what came of it, and what can be done about it. Of a run in the past
 /// nothing can: without a `call` no command is named.
 pub(super) fn run(report: &RunReport, steps: Steps, call: Option<&Call>) -> Text {

@@ -103,6 +103,15 @@ const fn inert(character: char, keeps_lines: bool) -> char {
     }
 }
 
+/// The names of so many of several things, and how many there are beside them.
+pub fn some_of<T>(all: &[T], most: usize, name: impl Fn(&T) -> String) -> String {
+    let mut named: Vec<String> = all.iter().take(most).map(name).collect();
+    if all.len() > named.len() {
+        named.push(format!("and {} more", all.len() - named.len()));
+    }
+    named.join(", ")
+}
+
 /// A JSON document on one line, in which no character acts. It means the same: between two tokens everything
 /// is white space, and within a text every character may be written as an escape.
 pub fn json_line(json: &str) -> Cow<'_, str> {

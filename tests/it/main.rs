@@ -38,6 +38,7 @@ mod lacking;
 mod logged;
 mod logs;
 mod looks;
+mod mcp;
 mod memory;
 mod messages;
 mod models;

@@ -2,8 +2,9 @@
 
 use super::colour::{self, Tone};
 use super::terminal::{Text, name, terminal};
-use super::{some_of, took};
+use super::took;
 use crate::events::ids::StepId;
+use crate::events::text::some_of;
 use crate::views::presenters::report::{GoalReport, RunReport, TaskReport, TestsReport};
 
 /// How many files are named; `--json` has all.

@@ -63,6 +63,8 @@ codes! {
     NotWritten = "RE-1009", Fatal, "A result could not be written to stdout", "make room where it goes, and ask again";
     BadRequest = "RE-1010", Validation, "What came over the control socket is no request",
         "use the same version of Reenact as the process that holds the store";
+    NoClient = "RE-1011", Validation, "What speaks on stdin is no client of the Model Context Protocol",
+        "have an assistant start it";
 
     // 11: workflow files
     FileNotRead = "RE-1101", Validation, "A file cannot be read", "check the path and the permissions";
