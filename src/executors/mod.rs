@@ -12,6 +12,7 @@
 //! - [`discovery`]: which agents exist
 //! - [`mask`]: keeps secrets out of what is told
 //! - [`messages`]: the messages that an attempt is given, and that are delivered
+//! - `inspection`: programs that only look at a work folder
 //! - `http`: what all that is asked over HTTP has in common
 //! - `usage`: what an attempt reports that it used up
 //! - [`voice`]: what an attempt says while it goes on
@@ -22,6 +23,7 @@ pub mod delivery;
 pub mod discovery;
 pub mod function;
 mod http;
+pub(crate) mod inspection;
 pub mod llm;
 pub mod logs;
 pub mod mask;
