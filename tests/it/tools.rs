@@ -77,7 +77,7 @@ fn names_that_mean_nothing_are_warned_of_and_keep_nothing_from_running() {
         "agents/helper.md",
         "---\nname: helper\ndescription: x\ncommand: ['true']\ntools: [read]\n---\n",
     );
-    let models = "default_model = \"m\"\n[providers.p]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:9/v1\"\n[models.m]\nprovider = \"p\"\n";
+    let models = "default_model = \"m\"\n[providers.p]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:9/v1\"\n[models.m]\nprovider = \"p\"\nprice = { input = 0, output = 0 }\n";
     sandbox.configure(models);
     sandbox.write("t.yaml", "steps: [{id: a, agent: coder, prompt: go}, {id: b, agent: helper}]");
     let file = sandbox.json(0, &["validate", "t.yaml"])["files"][0].clone();

@@ -101,7 +101,7 @@ const fn commits() -> u32 {
 pub(super) fn log(call: &Call) -> Result<Vec<String>, Failure> {
     let Log { revision: from, max, paths } = call.arguments()?;
     let max = format!("--max-count={}", max.min(COMMITS_MAX));
-    let mut words = vec!["log", "--no-color", "--format=%H%x1f%an%x1f%aI%x1f%B%x1e", &max];
+    let mut words = vec!["log", "--no-color", "--pretty=tformat:%H%x1f%an%x1f%aI%x1f%B%x1e", &max];
     words.extend(from.as_deref().map(revision).transpose()?);
     arguments(call, &words, &paths)
 }

@@ -150,6 +150,27 @@ fn every_tool_is_found_by_its_name_and_by_those_of_others() {
     assert_eq!(names.len(), count, "no name means two");
 }
 
+#[test]
+fn the_page_of_tools_tells_what_each_takes_and_may_do() {
+    let page = include_str!("../../../docs/tools.md");
+    for tool in &TOOLS {
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{}` |", tool.name)));
+        let row = row.unwrap_or_else(|| panic!("`{}` has no row", tool.name));
+        for key in tool.input()["properties"].as_object().unwrap().keys() {
+            assert!(row.contains(&format!("`{key}`")), "{}: {key}", tool.name);
+        }
+        let may = match tool.may {
+            May::Look => "look |",
+            May::Change => "change files |",
+            May::Run => "run programs |",
+            May::Reach => "ask over the network |",
+            May::Share => "change what agents share |",
+            May::Ask => "have an agent do something |",
+        };
+        assert!(row.ends_with(may), "{}: {row}", tool.name);
+    }
+}
+
 #[tokio::test]
 async fn every_tool_refuses_what_does_not_fit() {
     let bench = Bench::new();
