@@ -76,7 +76,7 @@ pub fn of(name: &str) -> Option<&'static Tool> {
     let key = AgentName::new(name).key();
     let is_one = |name: &&str| AgentName::new(name).key() == key;
     let by_name = TOOLS.iter().find(|tool| is_one(&tool.name));
-    by_name.or_else(|| TOOLS.iter().find(|tool| tool.aliases.iter().any(|alias| is_one(alias))))
+    by_name.or_else(|| TOOLS.iter().find(|tool| tool.aliases.iter().any(&is_one)))
 }
 
 impl Tool {
