@@ -133,26 +133,41 @@ impl ToolExecutor {
         Ok(Self { tool, agent: tool.agent(), tools, options, programs })
     }
 
-    /// Does what blocks; it ends soon after nobody waits for it any more.
+    /// Does what blocks, and waits for its end also if it has to stop: what changes a file late would change it after somebody has
+    /// undone that. What only looks ends soon then.
     async fn on_thread<T: Send + 'static>(
         &self,
         task: &Task,
+        context: &Context,
         work: impl FnOnce(&Call, &Settings) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let stop = Stop(Arc::new(AtomicBool::new(false)));
         let (task, data, settings) = (task.clone(), self.tools.data.clone(), self.tools.settings.clone());
         let stopped = Arc::clone(&stop.0);
-        call::on_thread(move || work(&Call::new(task, data.as_deref(), stopped)?, &settings)).await
+        let mut done = std::pin::pin!(call::on_thread(move || {
+            work(&Call::new(task, data.as_deref(), stopped)?, &settings)
+        }));
+        tokio::select! {
+            // An answer that is there when the deadline passes is there.
+            biased;
+            result = &mut done => result,
+            why = context.stopped() => {
+                drop(stop);
+                let result = done.await;
+                if self.tool.may == May::Change { result } else { Err(Failure::stopped(why)) }
+            }
+        }
     }
 
     async fn call(&self, task: Task, context: Context) -> Result<Output, Failure> {
         let made = |value: &Value| Output { output: answer(value), ..Output::default() };
         match self.tool.work() {
             Work::Files(work) => {
-                self.on_thread(&task, move |call, _| work(call)).await.map(|value| made(&value))
+                let value = self.on_thread(&task, &context, move |call, _| work(call)).await?;
+                Ok(made(&value))
             }
             Work::Programs { of, says } => {
-                let program = self.on_thread(&task, of).await?;
+                let program = self.on_thread(&task, &context, of).await?;
                 let said = programs::see_through(&self.programs, task, context, program).await?;
                 let transcript = Some(said.to_json());
                 match says(&said) {
@@ -161,7 +176,7 @@ impl ToolExecutor {
                 }
             }
             Work::Git { of, says } => {
-                let arguments = self.on_thread(&task, move |call, _| of(call)).await?;
+                let arguments = self.on_thread(&task, &context, move |call, _| of(call)).await?;
                 let (environment, masks) = (&self.options.environment, &self.options.masks);
                 let inspection = Inspection { environment, masks };
                 let ran = git::asked(inspection, Path::new(&*task.work_folder), arguments).await?;
@@ -194,8 +209,8 @@ impl Executor for ToolExecutor {
         let none = Json::from(&Value::Object(serde_json::Map::new()));
         let arguments = if task.work.with.is_null() { &none } else { &task.work.with };
         check_arguments(&self.agent, arguments)?;
-        if let Work::Programs { .. } = self.tool.work() {
-            // It hears itself that it has to stop, and ends the program first.
+        if let Work::Files(_) | Work::Programs { .. } = self.tool.work() {
+            // They hear themselves that they have to stop, and clean up first.
             return self.call(task, context).await;
         }
         let stopped = context.clone();

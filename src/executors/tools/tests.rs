@@ -235,3 +235,22 @@ async fn a_call_that_is_stopped_ends() {
     let failure = tokio::time::timeout(LONG, attempt).await.unwrap().unwrap().unwrap_err();
     assert_eq!(failure.code, Code::Cancelled);
 }
+
+#[tokio::test]
+async fn a_file_is_not_changed_after_its_call_has_ended() {
+    let bench = Bench::new();
+    for round in 0..50 {
+        let (_stop, stopped) = watch::channel(Some(Why::TimedOut));
+        let context = Context::new(stopped, watch::channel(Progress::default()).0);
+        let path = format!("file{round}");
+        let task = bench.task("write", &json!({"path": path, "content": "x".repeat(100_000)}));
+        let executor = bench.executor("write");
+        let ended = tokio::time::timeout(LONG, executor.execute(task, context)).await.unwrap();
+        assert_eq!(ended.is_ok(), bench.work(&path).exists(), "it is known what it did: {ended:?}");
+    }
+    let (_stop, stopped) = watch::channel(Some(Why::TimedOut));
+    let context = Context::new(stopped, watch::channel(Progress::default()).0);
+    let task = bench.task("find", &json!({"pattern": "*"}));
+    let failure = bench.executor("find").execute(task, context).await.unwrap_err();
+    assert_eq!(failure.code, Code::TimedOut);
+}

@@ -16,6 +16,7 @@ use super::super::{Failure, Task};
 use super::address::{MayUse, Only, is_public, is_why};
 use super::call::{ANSWER_BYTES_MAX, arguments, beginning, on_thread, refused, with_cut};
 use super::page;
+use crate::events::json::Json;
 use crate::events::problem::Code;
 use crate::events::run::Outcome;
 
@@ -87,8 +88,7 @@ struct Http {
     url: String,
     #[serde(default)]
     headers: BTreeMap<String, String>,
-    #[serde(default)]
-    body: Value,
+    body: Option<Json>,
 }
 
 /// What is asked of an address.
@@ -159,12 +159,12 @@ impl Web {
             let name_of = HeaderName::try_from(&name).map_err(|_| bad())?;
             headers.insert(name_of, HeaderValue::try_from(&value).map_err(|_| bad())?);
         }
-        let body = match body {
-            Value::Null => None,
-            Value::String(text) => Some(text),
-            other => {
+        let body = match body.as_ref().map(|body| (body.value(), body.text())) {
+            None | Some((Value::Null, _)) => None,
+            Some((Value::String(text), _)) => Some(text),
+            Some((_, json)) => {
                 headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
-                Some(other.to_string())
+                Some(json.to_owned())
             }
         };
         if body.as_ref().is_some_and(|body| body.len() > SENT_BYTES_MAX) {
