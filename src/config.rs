@@ -33,6 +33,7 @@ use crate::executors::AgentDefinition;
 use crate::executors::delivery::Target;
 use crate::executors::discovery::Catalog;
 use crate::executors::llm::models::Models;
+use crate::executors::tools;
 use crate::text_file::{self, Kind};
 use crate::workflow::parse::StepDefaults;
 use layer::Setting;
@@ -81,6 +82,8 @@ pub struct Config {
     pub actors: Actors,
     /// The section `[cache]` of the configuration.
     pub cache: Cache,
+    /// The section `[tools]` of the configuration.
+    pub tools: tools::Settings,
     /// The section `[log]` of the configuration.
     pub log: Log,
     /// The sections `[[notify]]`, one for each notice.

@@ -29,6 +29,7 @@ use crate::executors::llm::Asking;
 use crate::executors::logs::Logs;
 use crate::executors::mask::{Masks, VALUE_BYTES_MIN, is_too_short};
 use crate::executors::subprocess::programs::Programs;
+use crate::executors::tools::Tools;
 use crate::executors::{AgentDefinition, Executors, delivery, subprocess};
 use crate::store::EventStore;
 use crate::store::looked_at::LookedAt;
@@ -368,6 +369,7 @@ impl House {
             functions: self.own.functions.clone(),
             subprocess: Arc::new(options),
             asking: Arc::new(Asking::new(self.config.models.clone())),
+            tools: Arc::new(Tools::new(self.config.tools.clone(), Some(&self.data))),
         };
         let catalog = Catalog::discover(&self.work_folder, &[], &[], &self.config.agents);
         let shell = catalog.find(&AgentName::new(SHELL_AGENT)).map(|found| found.definition.clone());

@@ -217,6 +217,7 @@ const fn read(document: Document) -> &'static str {
         Document::Conversations => "docs/conversations.md says what conversations and turns may hold",
         Document::Messages => "docs/messages.md says how messages and topics are written",
         Document::Models => "docs/models.md says how models and their providers are configured",
+        Document::Tools => "docs/tools.md says what tools take, do and answer",
         Document::Routing => "docs/routing.md says what rules, cases and contexts may hold",
         Document::Configuration => "config/default.toml explains every key",
     }

@@ -2,6 +2,7 @@
 
 mod check;
 mod handoffs;
+mod tools;
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,7 @@ use serde::Serialize;
 
 use self::check::validate;
 use self::handoffs::{Handoffs, handoffs};
+use self::tools::Tools;
 use super::arguments::{AgentArguments, AgentListArguments, AgentsArguments, AgentsVerb, OrderArguments};
 use super::see::{self, Exchange, Signals};
 use super::text::colour;
@@ -26,6 +28,7 @@ use crate::events::ids::{AgentName, Hash, Version};
 use crate::events::problem::{Code, Problem, nearest};
 use crate::executors::definition::SHELL_AGENT;
 use crate::executors::discovery::Catalog;
+use crate::executors::tools::TOOLS;
 use crate::executors::{AgentDefinition, ExecutorKind};
 
 /// The JSON that `agents list --json` prints.
@@ -54,6 +57,8 @@ struct Shown {
     handoffs: Option<Vec<String>>,
     /// The agents that name it among those to which they may hand over.
     handoffs_from: Vec<String>,
+    #[serde(flatten)]
+    tools: Tools,
     status: String,
     paused: Option<Word>,
     draining: Option<Word>,
@@ -150,12 +155,20 @@ async fn all(scene: &Scene) -> Result<Option<Vec<Shown>>, Problem> {
         };
         let is_held = door.holder().is_some();
         for known in known {
+            if is_tool(&known) && !all.contains_key(&known.agent.key()) {
+                continue;
+            }
             let shown = all.entry(known.agent.key()).or_insert_with(|| recorded(&known));
             tell(shown, known, is_held);
         }
         see::leave(door, &mut signals).await?;
     }
     Ok(Some(all.into_values().collect()))
+}
+
+/// Whether it is a tool that is built in, which nobody has done anything to: a run knows it as an agent.
+fn is_tool(known: &AgentKnown) -> bool {
+    known.status == "active" && TOOLS.iter().any(|tool| *tool.name == *known.agent.as_str())
 }
 
 /// An agent as files and the configuration define it.
@@ -190,6 +203,7 @@ fn defined(catalog: &Catalog, name: &AgentName) -> Shown {
         hash: definition.map(AgentDefinition::hash),
         handoffs: definition.filter(|definition| definition.handoffs.is_some()).map(to),
         handoffs_from: from.map(|handoff| handoff.from.to_string()).collect(),
+        tools: definition.map(Tools::of).unwrap_or_default(),
         status: "active".to_owned(),
         paused: None,
         draining: None,
@@ -213,6 +227,7 @@ fn recorded(known: &AgentKnown) -> Shown {
         hash: None,
         handoffs: None,
         handoffs_from: Vec::new(),
+        tools: Tools::default(),
         status: String::new(),
         paused: None,
         draining: None,
@@ -278,6 +293,7 @@ fn shown(shown: &Shown, call: &Call) -> Text {
         lines.push(terminal!("hash: {}{}", hash.to_string(), other.unwrap_or_default()));
     }
     lines.extend(handoffs::of_one(shown));
+    lines.extend(shown.tools.text());
     if let Some(concurrency) = shown.concurrency {
         let rate = shown.rate.map(|rate| terminal!(", {} of them started", rate.to_string()));
         lines.push(terminal!("attempts at once: {}{}", concurrency, rate.unwrap_or_default()));

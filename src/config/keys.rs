@@ -7,8 +7,8 @@ use toml::Value;
 use super::models::{self, Refused};
 use super::notify::notices;
 use super::values::{
-    KIB, agent, any_length, bytes, decimal, durability, flag, inside, length, number, path, points, policy,
-    positive, program, text, texts,
+    KIB, agent, any_length, bytes, command, decimal, durability, flag, inside, length, number, path, points,
+    policy, positive, program, text, texts,
 };
 use super::{Config, Conversation, log};
 use crate::events::ids::AgentName;
@@ -107,6 +107,10 @@ const KEYS: &[Key] = &[
     }),
     ("llm.breaker_pause", |config, value| {
         length(value).map(|length| config.models.bounds.breaker_pause = length)
+    }),
+    ("tools.test", |config, value| command(value).map(|command| config.tools.test = command)),
+    ("tools.private_addresses", |config, value| {
+        flag(value).map(|flag| config.tools.private_addresses = flag)
     }),
     ("expressions.env", |config, value| texts(value).map(|names| config.expressions.env = names)),
     ("shutdown.grace", |config, value| length(value).map(|length| config.shutdown.grace = length)),
@@ -255,7 +259,7 @@ pub(super) fn names_program(path: &[String], value: &Value) -> Option<String> {
     let is_one = match path {
         [agents, _, key] if agents == "agents" => key == "command",
         path if models::names_receiver(path) => true,
-        _ => matches!(name.as_str(), "notify" | "approvals.check" | "log.file"),
+        _ => matches!(name.as_str(), "notify" | "approvals.check" | "log.file" | "tools.test"),
     };
     let is_none = value.as_array().is_some_and(Vec::is_empty) || value.as_str().is_some_and(str::is_empty);
     (is_one && !is_none).then_some(name)

@@ -4,6 +4,7 @@ use super::*;
 use crate::events::problem::Code;
 use crate::events::problem::SourceLocation;
 use crate::executors::delivery::Target;
+use crate::workflow::work::Command;
 
 struct Machine {
     folder: tempfile::TempDir,
@@ -218,6 +219,20 @@ fn what_people_are_asked_is_configured() {
     assert_eq!(config.approvals.checklist, ["Look, twice", "Ask"]);
     assert_eq!(config.approvals.check, ["make", " a b ", ""], "arguments are taken as they are");
     assert_eq!(config.growth.total, 0);
+}
+
+#[test]
+fn how_tools_test_is_a_text_for_the_shell_or_a_list_and_a_program_of_the_folder() {
+    let config = Machine::project("[tools]\ntest = ' cargo test '\nprivate_addresses = true").config();
+    assert_eq!(config.tools.test, Some(Command::Shell("cargo test".to_owned())));
+    assert!(config.tools.private_addresses);
+    assert!(config.project.unwrap().programs.contains("tools.test"), "it is run only where that is trusted");
+    let list = Machine::project("[tools]\ntest = ['cargo', 'test']").config();
+    assert_eq!(list.tools.test, Some(Command::List(vec!["cargo".to_owned(), "test".to_owned()])));
+    let machine = Machine::project("[tools]\ntest = 7");
+    assert!(machine.problem().message.contains("give it a text for the shell, or a list"));
+    let none = Machine::project("[tools]\ntest = ''").config();
+    assert_eq!((none.tools, none.project), (Default::default(), None));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::Durability;
 use crate::events::ids::AgentName;
 use crate::events::time::parse_duration;
 use crate::workflow::definition::{Approval, RetryPolicy};
+use crate::workflow::work::Command;
 
 /// The lengths of time that are allowed: a day at most. To wait longer is as good as to wait for ever.
 const LENGTH: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(86_400);
@@ -50,6 +51,21 @@ pub(super) fn program(value: &Value) -> Result<Vec<String>, String> {
     words.filter(|words| words.first().is_none_or(|program| !program.is_empty())).ok_or_else(|| {
         "give it the program and its arguments as a list, as in [\"make\", \"check\"]".to_owned()
     })
+}
+
+/// A text for the shell, or a program and its arguments; empty for none.
+pub(super) fn command(value: &Value) -> Result<Option<Command>, String> {
+    match value {
+        Value::String(text) => {
+            Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(|text| Command::Shell(text.to_owned())))
+        }
+        list => {
+            let words = program(list).map_err(|_| {
+                "give it a text for the shell, or a list as in [\"cargo\", \"test\"]".to_owned()
+            })?;
+            Ok(Some(words).filter(|words| !words.is_empty()).map(Command::List))
+        }
+    }
 }
 
 pub(super) fn number(value: &Value, range: RangeInclusive<u32>) -> Result<u32, String> {

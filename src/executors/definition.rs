@@ -18,7 +18,7 @@ use crate::events::agent::Rate;
 use crate::events::ids::{AgentName, Hash};
 use crate::events::json::Json;
 use crate::events::problem::{Class, Code, Problem, nearest};
-use crate::workflow::definition::Criticality;
+use crate::workflow::definition::{Criticality, TOOL_EXECUTOR};
 use crate::workflow::estimate::AttemptBudget;
 use crate::workflow::script::Script;
 use crate::workflow::topic::TopicPattern;
@@ -44,10 +44,13 @@ pub enum ExecutorKind {
     External,
     /// Answers that were written down before.
     Scripted,
+    /// A tool that is built in: see [`super::tools`]. No file is one.
+    Tool,
 }
 
 impl ExecutorKind {
-    const ALL: [Self; 5] = [Self::Function, Self::Subprocess, Self::Llm, Self::External, Self::Scripted];
+    /// Those that a file may name.
+    const OF_FILES: [Self; 5] = [Self::Function, Self::Subprocess, Self::Llm, Self::External, Self::Scripted];
 
     /// The word for it in files.
     pub const fn text(self) -> &'static str {
@@ -57,6 +60,7 @@ impl ExecutorKind {
             Self::Llm => "llm",
             Self::External => "external",
             Self::Scripted => "scripted",
+            Self::Tool => TOOL_EXECUTOR,
         }
     }
 }
@@ -117,6 +121,21 @@ pub struct AgentDefinition {
     /// What one attempt of it uses at most, where that is known: so much is reserved before it begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<AttemptBudget>,
+    /// As a tool: the shape of what it takes, as a JSON Schema of an object; none where any object will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
+    /// As a tool: whether nothing can undo what it did.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub irreversible: bool,
+    /// As a tool: the agent that undoes a call of it, and is given what the call was given and what it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensate: Option<AgentName>,
+    /// For a model: which of its tools people are asked about before each call, as globs of their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approve: Vec<String>,
+    /// For a model with tools: how often it is asked at most in one attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_turns: Option<u32>,
     /// The body of its file: the system prompt.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub system_prompt: String,
@@ -153,7 +172,7 @@ pub struct AgentFallback {
 }
 
 /// Keys that mean something to this version.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 20] = [
     "name",
     "description",
     "executor",
@@ -169,12 +188,17 @@ const KEYS: [&str; 15] = [
     "subscribes",
     "stream",
     "budget",
+    "input",
+    "irreversible",
+    "compensate",
+    "approve",
+    "max_turns",
 ];
 
-/// Keys that are kept as they are: those of models, and those for versions that use them.
+/// Keys that are kept as they are: what executors go by, and programs are told.
 const KEYS_KEPT: [&str; 6] = ["model", "provider", "temperature", "max_tokens", "tools", "expertise"];
 
-/// The one of them that means nothing to this version.
+/// The key under which a model's agent names the tools that the model may call.
 const TOOLS: &str = "tools";
 
 /// The key under which an agent says what it knows.
@@ -183,17 +207,6 @@ const EXPERTISE: &str = "expertise";
 /// Every key that a definition may have, known or kept.
 pub fn keys() -> impl Iterator<Item = &'static str> {
     KEYS.into_iter().chain(KEYS_KEPT)
-}
-
-/// Whether a key is kept for versions that use it, and means nothing to this one.
-pub(super) fn is_idle(key: &str) -> bool {
-    key == TOOLS
-}
-
-/// The warning that a key of an agent is kept, and has no effect yet.
-pub(super) fn no_effect(agent: &AgentName, key: &str) -> Problem {
-    let message = format!("`{key}` of agent `{agent}` is read, and has no effect in this version");
-    Problem::new(Code::NoEffect, message)
 }
 
 impl AgentDefinition {
@@ -216,6 +229,11 @@ impl AgentDefinition {
             handles: Vec::new(),
             stream: false,
             budget: None,
+            input: None,
+            irreversible: false,
+            compensate: None,
+            approve: Vec::new(),
+            max_turns: None,
             system_prompt: String::new(),
             settings: BTreeMap::new(),
             lacking: None,
@@ -235,6 +253,33 @@ impl AgentDefinition {
     /// What it says that it knows, a word or a few each.
     pub fn expertise(&self) -> impl Iterator<Item = &str> {
         self.settings.get(EXPERTISE).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    /// The tools that it names, in its order: names of agents, and of what is built in.
+    pub fn tools(&self) -> impl Iterator<Item = &str> {
+        self.settings.get(TOOLS).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    /// Names its tools otherwise.
+    pub(super) fn name_tools(&mut self, names: Vec<String>) {
+        self.settings.insert(TOOLS.to_owned(), names.into());
+    }
+
+    /// The keys that it has and that mean nothing to its executor, each with the warning of that: only models call tools.
+    pub(super) fn idle(&self) -> impl Iterator<Item = (&'static str, Problem)> {
+        let has = [
+            (TOOLS, self.settings.contains_key(TOOLS)),
+            ("approve", !self.approve.is_empty()),
+            ("max_turns", self.max_turns.is_some()),
+        ];
+        let (name, executor) = (self.name.clone(), self.executor);
+        let idle = has.into_iter().filter(move |(_, is_there)| *is_there && executor != ExecutorKind::Llm);
+        idle.map(move |(key, _)| {
+            let message = format!(
+                "`{key}` of agent `{name}` has no effect: only models call tools, and its executor is `{executor}`"
+            );
+            (key, Problem::new(Code::NoEffect, message))
+        })
     }
 
     /// Reads an agent's file. `file` is its path as a person named it; a file without front matter is named
@@ -288,6 +333,11 @@ impl AgentDefinition {
             "subscribes" => self.subscribes = values::subscribes(&value)?,
             "budget" => self.budget = Some(values::budget(&value)?),
             "stream" => self.stream = values::flag(&value)?,
+            "input" => self.input = Some(values::input(value)?),
+            "irreversible" => self.irreversible = values::flag(&value)?,
+            "compensate" => self.compensate = Some(values::compensate(value)?),
+            "approve" => self.approve = values::globs(&value)?,
+            "max_turns" => self.max_turns = Some(values::max_turns(&value)?),
             _ if KEYS_KEPT.contains(&key) => {
                 drop(self.settings.insert(key.to_owned(), values::of_model(key, value)?))
             }
@@ -316,6 +366,10 @@ impl AgentDefinition {
         let stream = ("stream", ExecutorKind::Subprocess, self.stream);
         let is_idle =
             |(_, executor, is_there): &(_, ExecutorKind, bool)| *is_there && *executor != self.executor;
+        if self.irreversible && self.compensate.is_some() {
+            let message = format!("agent `{}` is `irreversible`, and has a `compensate`", self.name);
+            return Some(Problem::new(Code::BadAgent, message).hint("take one of the two out"));
+        }
         let (key, executor, _) = [command, script, stream].into_iter().find(is_idle)?;
         let message = format!(
             "agent `{}` has a `{key}`, and the executor `{}`, which has no use for it",

@@ -2,11 +2,13 @@
 //!
 //! - `check`: whether files are good, whoever may name them
 //! - `handoffs`: who may hand work over to whom
+//! - `tools`: what models may call
 
 mod check;
 mod handoffs;
 #[cfg(test)]
 mod tests;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,6 +33,8 @@ const FOLDERS: [&str; 3] = ["agents", ".reenact/agents", ".claude/agents"];
 #[derive(Debug, Clone)]
 pub struct Catalog {
     by_key: BTreeMap<String, Entry>,
+    /// The tools that are built in and that some agent names, by the keys of their names.
+    tools: BTreeMap<String, DiscoveredAgent>,
     /// Warnings about folders that cannot be read.
     warnings: Vec<Problem>,
     /// Errors about configured places that are neither files nor folders.
@@ -73,7 +77,7 @@ impl Catalog {
         agent_paths: &[PathBuf],
         overrides: &BTreeMap<String, toml::Table>,
     ) -> Self {
-        let mut catalog = Self { by_key: BTreeMap::new(), warnings: Vec::new(), errors: Vec::new() };
+        let mut catalog = Self::empty();
         let shell = DiscoveredAgent { definition: AgentDefinition::shell(), file: None };
         catalog.add(AgentName::new(SHELL_AGENT), Ok(shell), Vec::new());
         for definition in registered {
@@ -89,7 +93,13 @@ impl Catalog {
         for (name, table) in overrides {
             catalog.override_with(&AgentName::new(name), table, work_folder);
         }
+        catalog.equip();
         catalog
+    }
+
+    fn empty() -> Self {
+        let (by_key, tools, warnings, errors) = Default::default();
+        Self { by_key, tools, warnings, errors }
     }
 
     /// The same agents; those that ask a model name it as it is called, and where nothing says which is meant, it is known why they
@@ -105,13 +115,16 @@ impl Catalog {
         self
     }
 
-    /// The agent with that name, in any spelling.
+    /// The agent with that name, in any spelling; or the tool that is built in, if some agent names it.
     ///
     /// # Errors
     /// [`Code::UnknownAgent`] with the nearest name, or what is wrong with its definition.
     pub fn find(&self, name: &AgentName) -> Result<&DiscoveredAgent, Problem> {
         if let Some(entry) = self.by_key.get(&name.key()) {
             return entry.found.as_ref().map_err(Clone::clone);
+        }
+        if let Some(tool) = self.tools.get(&name.key()) {
+            return Ok(tool);
         }
         let problem = Problem::new(Code::UnknownAgent, format!("no agent is named `{name}`"));
         Err(match nearest(name.as_str(), self.names()) {
@@ -122,7 +135,8 @@ impl Catalog {
 
     /// Whether there is an agent of that name, in any spelling, be its definition good or not.
     pub fn has(&self, name: &AgentName) -> bool {
-        self.by_key.contains_key(&name.key())
+        let key = name.key();
+        self.by_key.contains_key(&key) || self.tools.contains_key(&key)
     }
 
     /// The agents that can do steps, without the built-in ones.
@@ -250,13 +264,16 @@ impl Catalog {
                 entry.found = Err(problem);
                 return;
             }
-            if definition::is_idle(key) {
-                entry.warnings.push(definition::no_effect(name, key));
-            }
         }
         if let [false, true, _] | [false, _, true] = says_how {
             found.definition.work_by_what_it_has();
         }
+        // What had no effect may have one now, and the other way round.
+        let idle: Vec<Problem> = found.definition.idle().map(|(_, problem)| problem).collect();
+        let is_still = |warning: &Problem| idle.iter().any(|idle| idle.message == warning.message);
+        entry.warnings.retain(|warning| warning.code != Code::NoEffect || is_still(warning));
+        let known: Vec<String> = entry.warnings.iter().map(|warning| warning.message.clone()).collect();
+        entry.warnings.extend(idle.into_iter().filter(|idle| !known.contains(&idle.message)));
         if let Err(problem) = read_script(&mut found.definition, work_folder) {
             entry.found = Err(problem);
         }
@@ -268,9 +285,9 @@ fn parse(file: &Path, shown: &str) -> Result<(AgentDefinition, Vec<Problem>), Pr
     let folder = file.parent().unwrap_or(Path::new("."));
     let text = read_text(file, shown, Kind::Agent)?;
     let (mut agent, mut warnings) = AgentDefinition::parse(&text, shown)?;
-    let idle = agent.settings.keys().filter(|key| definition::is_idle(key)).map(|key| {
+    let idle = agent.idle().map(|(key, problem)| {
         let (line, column) = place_of(&text, key);
-        definition::no_effect(&agent.name, key).at(shown, line, column)
+        problem.at(shown, line, column)
     });
     warnings.extend(idle);
     read_script(&mut agent, folder).map(|()| (agent, warnings))

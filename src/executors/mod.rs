@@ -7,11 +7,13 @@
 //! - [`llm`]: language models, asked over the network
 //! - [`logs`]: what programs say, while they say it
 //! - [`scripted`]: answers that were written down before
+//! - [`tools`]: what is built in for models to call
 //! - [`delivery`]: delivers a document to a program or a URL, for notifications
 //! - [`definition`]: what an agent's file says
 //! - [`discovery`]: which agents exist
 //! - [`mask`]: keeps secrets out of what is told
 //! - [`messages`]: the messages that an attempt is given, and that are delivered
+//! - `inspection`: programs that only look at a work folder
 //! - `http`: what all that is asked over HTTP has in common
 //! - `turns`: what an agent that uses tools is told of its turns so far
 //! - `usage`: what an attempt reports that it used up
@@ -23,12 +25,14 @@ pub mod delivery;
 pub mod discovery;
 pub mod function;
 mod http;
+pub(crate) mod inspection;
 pub mod llm;
 pub mod logs;
 pub mod mask;
 pub mod messages;
 pub mod scripted;
 pub mod subprocess;
+pub mod tools;
 mod turns;
 mod usage;
 pub mod voice;
@@ -353,6 +357,8 @@ pub struct Executors {
     pub subprocess: Arc<subprocess::Options>,
     /// The models that are asked.
     pub asking: Arc<llm::Asking>,
+    /// The tools that are built in.
+    pub tools: Arc<tools::Tools>,
 }
 
 impl Executors {
@@ -360,7 +366,7 @@ impl Executors {
     ///
     /// # Errors
     /// [`Code::NotBuilt`] for an executor that this version does not have, [`Code::BadAgent`] for a
-    /// definition with which its executor cannot work, [`Code::UnknownFunction`], and for a model that this process does not
+    /// definition with which its executor cannot work, [`Code::UnknownFunction`], [`Code::NoSuchTool`], and for a model that this process does not
     /// have those of [`llm::models::Models::choose`].
     pub fn of(&self, agent: &AgentDefinition) -> Result<Arc<dyn Executor>, Problem> {
         agent.check_usable()?;
@@ -374,6 +380,10 @@ impl Executors {
                 let (asking, options) = (Arc::clone(&self.asking), &self.subprocess);
                 let (masks, logs) = (options.masks.clone(), Arc::clone(&options.logs));
                 Arc::new(llm::LlmExecutor::new(agent, asking, masks, logs)?)
+            }
+            ExecutorKind::Tool => {
+                let (tools, options) = (Arc::clone(&self.tools), Arc::clone(&self.subprocess));
+                Arc::new(tools::ToolExecutor::new(agent, tools, options)?)
             }
             // Its attempts are handed out, and none is made here.
             ExecutorKind::External => {

@@ -121,6 +121,9 @@ pub struct SubprocessExecutor {
     command: Vec<String>,
     /// Whether its program converses while it runs.
     converses: bool,
+    /// Whether its programs are none of the protocol: they are told nothing, and what they write and how they end is for somebody
+    /// else to look at.
+    is_plain: bool,
     /// The agent, as its programs are told of it.
     about: Arc<Json>,
     options: Arc<Options>,
@@ -130,13 +133,21 @@ impl SubprocessExecutor {
     /// For this agent, which has no program if it is `shell`.
     pub fn new(agent: &AgentDefinition, options: Arc<Options>) -> Self {
         let (command, about) = (agent.command.clone(), Arc::new(protocol::about(agent)));
-        Self { command, converses: agent.stream, about, options }
+        Self { command, converses: agent.stream, is_plain: false, about, options }
+    }
+
+    /// For programs that know nothing of the protocol. Whatever their status, an attempt has succeeded when they have ended, and its
+    /// transcript is all that it answers.
+    pub(super) fn plain(options: Arc<Options>) -> Self {
+        let about = Arc::new(Json::null());
+        Self { command: Vec::new(), converses: false, is_plain: true, about, options }
     }
 
     async fn start(&self, task: &Task, context: &Context) -> Result<(Running, Streams), Failure> {
         let options = Arc::clone(&self.options);
         let command = command::of(task, &self.command, &options.environment)?;
-        let (document, task) = (protocol::document(task, &self.about)?, task.clone());
+        let document = if self.is_plain { Vec::new() } else { protocol::document(task, &self.about)? };
+        let task = task.clone();
         let (stdin, first) = match self.converses {
             true => (Stdin::KeptOpen, document),
             false => (Stdin::Document(document), Vec::new()),
@@ -176,7 +187,10 @@ impl Executor for SubprocessExecutor {
         let (started_at, kills_before) = (now(), oom::kills());
         let started = self.start(&task, &context).await;
         let (mut running, mut streams) = started.map_err(|failure| self.options.masks.failure(failure))?;
-        streams.show_progress_in(context.progress.clone());
+        match self.is_plain {
+            true => streams.take_as_it_is(),
+            false => streams.show_progress_in(context.progress.clone()),
+        }
         streams.say_to(self.options.logs.tap(speaker(&task)));
         let mut end = tokio::select! {
             // A program that is done when the deadline passes is done.
@@ -200,6 +214,7 @@ impl Executor for SubprocessExecutor {
         }
         streams.speak_out().await;
         let result = match &end {
+            End::Exited(_) if self.is_plain => Ok(Output::default()),
             End::Exited(status) if status.success() => {
                 streams.output().and_then(|output| command::made(&task, output, streams.masks()))
             }

@@ -261,6 +261,9 @@ pub const SHELL_AGENT: &str = "shell";
 /// The name of the built-in agent that does steps with `workflow`, by child runs.
 pub const WORKFLOW_AGENT: &str = "workflow";
 
+/// The executor of what is built in for models to call, as definitions of agents are recorded with it.
+pub(crate) const TOOL_EXECUTOR: &str = "tool";
+
 /// Whether an agent of that name, in any spelling, is built in.
 pub fn is_built_in(agent: &AgentName) -> bool {
     [SHELL_AGENT, WORKFLOW_AGENT].contains(&agent.key().as_str())

@@ -16,7 +16,7 @@ mod tests;
 
 use serde::Deserialize;
 
-use super::definition::PlanOfTasks;
+use super::definition::{PlanOfTasks, TOOL_EXECUTOR};
 use super::json_text::Level;
 use crate::events::ids::AgentName;
 use crate::events::json::Json;
@@ -64,6 +64,8 @@ pub struct Skills {
     #[serde(default)]
     pub description: String,
     #[serde(default)]
+    executor: String,
+    #[serde(default)]
     settings: Settings,
 }
 
@@ -77,7 +79,13 @@ impl Skills {
     /// These skills.
     pub fn new(description: &str, expertise: &[&str]) -> Self {
         let expertise = expertise.iter().map(|word| (*word).to_owned()).collect();
-        Self { description: description.to_owned(), settings: Settings { expertise } }
+        let (description, executor) = (description.to_owned(), String::new());
+        Self { description, executor, settings: Settings { expertise } }
+    }
+
+    /// Whether it is a tool, to which nobody assigns a task.
+    pub fn is_tool(&self) -> bool {
+        self.executor == TOOL_EXECUTOR
     }
 
     /// What it knows best, in a few words each.

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::definition::TOOL_EXECUTOR;
 use super::json_text::Level;
 use crate::events::ids::AgentName;
 use crate::events::json::Json;
@@ -167,6 +168,15 @@ pub struct MayHandOver {
     /// The only agents that may go on after it; none for any that the run knows.
     #[serde(default)]
     pub handoffs: Option<Vec<AgentName>>,
+    #[serde(default)]
+    executor: String,
+}
+
+impl MayHandOver {
+    /// Whether it is a tool, to which nobody hands over.
+    pub fn is_tool(&self) -> bool {
+        self.executor == TOOL_EXECUTOR
+    }
 }
 
 impl ReadBlob for MayHandOver {

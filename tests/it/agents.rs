@@ -237,7 +237,10 @@ fn the_files_of_agents_are_checked_with_places() {
     let sandbox = machine();
     let good = sandbox.json(0, &["agents", "validate", "agents/worker.md"]);
     assert_eq!((&good["ok"], &good["files"][0]["agent"]), (&true.into(), &"Worker Agent".into()));
-    sandbox.write("agents/odd.md", "---\nname: odd\ndescription: x\ntools: search\ncolour: red\n---\n");
+    sandbox.write(
+        "agents/odd.md",
+        "---\nname: odd\ndescription: x\ntools: search\ncolour: red\nexecutor: external\n---\n",
+    );
     let odd = sandbox.json(0, &["agents", "validate", "agents"]);
     let warnings = odd["files"][0]["warnings"].as_array().unwrap();
     let seen: Vec<_> = warnings

@@ -66,6 +66,7 @@ mod talk;
 mod tasks;
 mod tidy;
 mod tiers;
+mod tools;
 mod unwritten;
 mod values;
 mod why;

@@ -35,7 +35,10 @@ fn agents_that_a_workflow_names_are_warned_of_and_no_others() {
     };
     let idle = about("`tools`");
     assert!(
-        idle["message"].as_str().unwrap().contains("is read, and has no effect in this version"),
+        idle["message"]
+            .as_str()
+            .unwrap()
+            .contains("only models call tools, and its executor is `subprocess`"),
         "{idle}"
     );
     assert_eq!(idle["at"]["line"], 7);

@@ -72,7 +72,10 @@ impl Advance<'_, '_> {
             let skills = self.draft.value::<Skills, _>(&known.definition.hash, self.moment)?;
             Ok::<_, RunRejection>(Candidate { name: known.name.clone(), skills: (*skills).clone() })
         };
-        known.map(candidate).collect()
+        let candidates = known.map(candidate);
+        // A plan that names tools means them.
+        let is_meant = |candidate: &Candidate| !plan.agents.is_empty() || !candidate.skills.is_tool();
+        candidates.filter(|candidate| candidate.as_ref().map_or(true, is_meant)).collect()
     }
 
     /// How many tasks a plan may have, of all that there may be together.

@@ -155,8 +155,11 @@ impl Advance<'_, '_> {
         let may = |name: &AgentName| {
             allowed.as_ref().is_none_or(|allowed| allowed.iter().any(|may| may.key() == name.key()))
         };
-        let known = about.started.agents.iter().map(|known| &known.name).filter(|name| !is_built_in(name));
-        let known: Vec<&AgentName> = known.collect();
+        let mut known: Vec<&AgentName> = Vec::new();
+        for binding in about.started.agents.iter().filter(|binding| !is_built_in(&binding.name)) {
+            let definition = self.draft.value::<MayHandOver, _>(&binding.definition.hash, self.moment)?;
+            known.extend((!definition.is_tool()).then_some(&binding.name));
+        }
         let choice = known.iter().copied().filter(|name| may(name) && *name != from);
         let choice: Vec<&str> = choice.map(AgentName::as_str).collect();
         match known.iter().find(|name| name.key() == wanted.key()) {

@@ -60,12 +60,13 @@ pub(super) fn agents(
             (vec![Problem { message, ..problem }], binding.warnings.clone())
         })?;
     }
-    if config.growth.handoffs_max > 0 {
-        binding.reach();
-    }
+    let (named, hands_over) = (binding.found.len(), config.growth.handoffs_max > 0);
+    binding.reach(named, hands_over);
     let all = config.growth.total > 0;
     // Who handles messages may be sent one by any step.
     catalog.usable().filter(|agent| all || !agent.handles.is_empty()).for_each(|agent| binding.add(agent));
+    // Those have tools as well.
+    binding.reach(named, hands_over);
     Ok(Bound { agents: binding.found, warnings: binding.warnings })
 }
 
@@ -196,12 +197,16 @@ impl<'a> Binding<'a> {
         Ok(found)
     }
 
-    /// Finds all to whom the work of those may be handed over that were found: a run keeps the definitions with which it
-    /// began. Of whom those name in vain that steps name it is warned.
-    fn reach(&mut self) {
-        let (named, mut next) = (self.found.len(), 0);
+    /// Finds all that the models of those may call that were found, and if they hand over, to whom: a run keeps the definitions
+    /// with which it began. Steps name the first ones: of what those name in vain it is warned.
+    fn reach(&mut self, named: usize, hands_over: bool) {
+        let mut next = 0;
         while let Some(agent) = self.found.get(next).cloned() {
             next += 1;
+            self.equip(&agent, next <= named);
+            if !hands_over || agent.executor == ExecutorKind::Tool {
+                continue;
+            }
             let Some(names) = &agent.handoffs else {
                 self.catalog.usable().for_each(|agent| self.add(agent));
                 continue;
@@ -211,9 +216,33 @@ impl<'a> Binding<'a> {
                 match found.and_then(|found| found.check_usable().map(|()| found)) {
                     Ok(found) => self.add(found),
                     Err(_) if next > named => {}
-                    Err(problem) => self.warnings.push(reached_in_vain(&agent.name, name, problem)),
+                    Err(problem) => self.warn(in_vain(&agent.name, "may hand over to", name, problem)),
                 }
             }
+        }
+    }
+
+    /// Finds what the model of an agent may call, and who undoes what the agent did as a tool.
+    fn equip(&mut self, agent: &AgentDefinition, is_named: bool) {
+        let calls = agent.tools().filter(|_| agent.executor == ExecutorKind::Llm).map(AgentName::new);
+        let calls = calls.filter(|tool| self.catalog.has(tool)).map(|tool| ("may call", tool));
+        let undone = agent.compensate.iter().map(|by| ("is undone by", by.clone()));
+        for (why, name) in calls.chain(undone).collect::<Vec<_>>() {
+            let found = self.catalog.find(&name).map(|found| &found.definition);
+            match found.and_then(|found| found.check_usable().map(|()| found)) {
+                Ok(found) => self.add(found),
+                Err(_) if !is_named => {}
+                Err(problem) => self.warn(in_vain(&agent.name, why, &name, problem)),
+            }
+        }
+        if is_named {
+            self.catalog.unknown_tools_of(agent).into_iter().for_each(|unknown| self.warn(unknown));
+        }
+    }
+
+    fn warn(&mut self, warning: Problem) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
         }
     }
 
@@ -224,8 +253,9 @@ impl<'a> Binding<'a> {
     }
 }
 
-fn reached_in_vain(agent: &AgentName, name: &AgentName, problem: Problem) -> Problem {
-    let message = format!("agent `{agent}` may hand over to `{name}`, and cannot: {}", problem.message);
+/// The warning that an agent may do something with another, and cannot.
+fn in_vain(agent: &AgentName, may: &str, name: &AgentName, problem: Problem) -> Problem {
+    let message = format!("agent `{agent}` {may} `{name}`, and cannot: {}", problem.message);
     Problem { message, ..problem }
 }
 

@@ -126,8 +126,8 @@ codes! {
     UnknownAgentKey = "RE-1303", Validation, "An agent's file has a key that Reenact does not know",
         "it is kept and means nothing", (Read(Document::Agents));
     AgentHidden = "RE-1304", Validation, "An agent's file is hidden by another agent of that name", "rename one of them, or take it away";
-    NoEffect = "RE-1306", Validation, "A key that is read, and has no effect in this version",
-        "leave it, for a version in which it means something, or take it out";
+    NoEffect = "RE-1306", Validation, "A key of an agent that has no effect, as it is for agents of another kind",
+        "take it out, or give the agent the `executor` that it is for";
     HandoffToNobody = "RE-1309", Validation, "An agent may hand its work over to one that is not there",
         "add that agent, or take its name out of the `handoffs`";
     AgentTwice = "RE-1310", Validation, "A program registers two agents of one name",
@@ -142,6 +142,8 @@ codes! {
         "set `goal.manager` in the configuration, or `stuck.manager`";
     AgentStandsIn = "RE-1313", Validation, "A Markdown chain names an agent that is not there, and the default agent does its work",
         "add that agent, or name the one that is meant";
+    ToolOfNobody = "RE-1314", Validation, "An agent names a tool that is no agent, and not built in",
+        "check the spelling; files of other tools may mean one of theirs", (Read(Document::Tools));
     LooseFrontMatter = "RE-1312", Validation, "The front matter of an agent's file is no YAML, and was read all the same",
         "put texts that hold `: ` in quotes";
     UnknownFunction = "RE-1305", Validation, "No function of that name is registered",
@@ -304,6 +306,25 @@ codes! {
     UnknownTool = "RE-2124", Validation, "A model wants to use a tool that it was not offered", "see its transcript";
     BadToolCall = "RE-2125", Validation, "A model wants to use a tool in a way that this cannot be used", "see its transcript";
     TurnsUsedUp = "RE-2126", Validation, "An agent wants tools to be used, and may have no more turns", "raise `max_turns` of the agent, or see what it was about";
+
+    // 22: tools
+    NoSuchTool = "RE-2201", Validation, "This version has no such tool", "use the version that began the run, or a newer one", (Read(Document::Tools));
+    ToolInput = "RE-2202", Validation, "A tool was called with what it does not take", "see what it takes", (Read(Document::Tools));
+    ToolOfLoop = "RE-2203", Validation, "A tool that only a model can call in its turns is to do a step", "name an agent that does the step";
+    ToolPath = "RE-2204", Validation, "A tool was given a path that it may not use", "tools stay in the work folder", (Read(Document::Tools));
+    ToolNotThere = "RE-2205", Validation, "A tool was given a file or a folder that is not there, or is of another kind", "look what there is: `list` and `find` tell";
+    ToolTooMuch = "RE-2206", Validation, "A tool was asked for more than it may do", "ask for less at a time", (Read(Document::Tools));
+    ToolNoMatch = "RE-2207", Validation, "A text that a tool should replace is not there, or not once", "read the file again, and name more of what stands around it";
+    ToolFailed = "RE-2208", Transient, "A tool could not read or write", "see its message";
+    ToolNotAllowed = "RE-2209", Validation, "The system does not let a tool read or write something", "check who may";
+    NoTestCommand = "RE-2210", Validation, "The tool `test` is called, and nothing says how to test", "set `test` below `[tools]` in the configuration";
+    GitRefused = "RE-2211", Validation, "Git does not show what a tool asks for", "see its message";
+    ToolAddress = "RE-2221", Validation, "A tool was given an address that it may not use", "only public addresses are used, unless `tools.private_addresses` in the configuration says otherwise";
+    ToolUnreachable = "RE-2222", Transient, "An address cannot be reached", "check it, and the network";
+    ToolTooSlow = "RE-2223", Transient, "An address did not answer in time", "try again, or ask for less";
+    ToolAnswer = "RE-2224", Validation, "An address answered that there is nothing to fetch", "see its message";
+    ToolAnswerLater = "RE-2225", Transient, "An address answered that it cannot answer now", "try again later";
+    ToolRedirects = "RE-2226", Validation, "An address redirects too often, or nowhere", "ask for the address that is meant";
 
     // 30: what a step dies of
     ExitTransient = "RE-3001", Transient, "A program ended with a status that means: try again", "see what it wrote to stderr";

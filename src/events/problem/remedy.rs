@@ -210,6 +210,8 @@ pub enum Document {
     Goals,
     /// The document on messages between agents.
     Messages,
+    /// The document on the tools that are built in.
+    Tools,
     /// The document on models.
     Models,
     /// The document on routing.

@@ -157,7 +157,7 @@ fn front_matter_that_is_no_yaml_or_does_not_end_is_refused_with_its_place() {
 
 #[test]
 fn each_executor_does_steps_if_it_has_what_it_works_with() {
-    for kind in ExecutorKind::ALL {
+    for kind in ExecutorKind::OF_FILES {
         let command = if kind == ExecutorKind::Subprocess { "\ncommand: x" } else { "" };
         let (mut agent, _) =
             AgentDefinition::parse(&with(&format!("executor: {kind}{command}")), "a.md").unwrap();
@@ -235,4 +235,44 @@ fn what_an_attempt_uses_at_most_is_read_exactly() {
     }
     let quoted = AgentDefinition::parse(&with("budget: {usd: '123456789.123456789'}"), "a.md").unwrap().0;
     assert_eq!(quoted.budget.unwrap().usd_nanos, Some(123_456_789_123_456_789));
+}
+
+#[test]
+fn what_an_agent_is_as_a_tool_and_may_call_is_read_and_recorded() {
+    let keys = "tools: Read, Grep\napprove: [write, 'git_*']\nmax_turns: 30\ncompensate: undoer\n\
+                input: {type: object, required: [path], properties: {path: {type: string}}}";
+    let (agent, warnings) = AgentDefinition::parse(&with(keys), "a.md").unwrap();
+    assert_eq!(warnings, []);
+    assert_eq!(agent.tools().collect::<Vec<_>>(), ["Read", "Grep"]);
+    assert_eq!((agent.approve.len(), agent.max_turns), (2, Some(30)));
+    assert_eq!(agent.compensate, Some(AgentName::new("undoer")));
+    let recorded: AgentDefinition = serde_json::from_str(agent.recorded().text()).unwrap();
+    assert_eq!(recorded, agent);
+    for (key, says) in [
+        ("input: 7", "give it a JSON Schema of an object"),
+        ("input: {type: string}", "give it a JSON Schema of an object"),
+        ("input: {type: object, required: 7}", "no JSON Schema"),
+        ("approve: {a: 1}", "give it a list of texts"),
+        ("approve: ['[a']", "unclosed character class"),
+        ("max_turns: 0", "a whole number from 1 to"),
+        ("compensate: shell", "nothing that is built in undoes calls"),
+        ("irreversible: perhaps", "`true` or `false`"),
+        ("executor: tool", "one of function, subprocess"),
+    ] {
+        let problem = problem(&with(key));
+        assert_eq!(problem.code, Code::BadAgent);
+        assert!(problem.message.contains(says), "{key}: {problem}");
+    }
+    let both = AgentDefinition::parse(&with("irreversible: true\ncompensate: undoer"), "a.md").unwrap().0;
+    assert!(both.check_usable().unwrap_err().message.contains("has a `compensate`"));
+}
+
+// Runs name definitions by their hashes: a key that is not given leaves no trace.
+#[test]
+fn a_definition_without_them_is_recorded_as_it_was() {
+    let (agent, _) = AgentDefinition::parse(&with("tools: [search, read_file]"), "a.md").unwrap();
+    let recorded = agent.recorded().value();
+    let keys: Vec<_> = recorded.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["name", "description", "executor", "settings"]);
+    assert_eq!(recorded["settings"], json!({"tools": ["search", "read_file"]}));
 }

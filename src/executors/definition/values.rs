@@ -1,6 +1,7 @@
 //! What the keys of an agent's definition take, from a file or from the configuration. A refusal is in words that follow
 //! "`KEY` is …".
 
+use globset::Glob;
 use serde_json::Value;
 
 use super::{AgentFallback, ExecutorKind};
@@ -11,6 +12,7 @@ use crate::events::money::parse_usd;
 use crate::events::problem::nearest;
 use crate::workflow::definition::{Criticality, is_built_in};
 use crate::workflow::estimate::AttemptBudget;
+use crate::workflow::output::Shape;
 use crate::workflow::topic::TopicPattern;
 
 /// How many patterns of topics an agent subscribes to.
@@ -33,9 +35,9 @@ pub(super) fn name(value: Value) -> Result<AgentName, String> {
 }
 
 pub(super) fn executor(value: Value) -> Result<ExecutorKind, String> {
-    let known = ExecutorKind::ALL.into_iter().find(|kind| value == kind.text());
+    let known = ExecutorKind::OF_FILES.into_iter().find(|kind| value == kind.text());
     known.ok_or_else(|| {
-        let texts = ExecutorKind::ALL.map(ExecutorKind::text);
+        let texts = ExecutorKind::OF_FILES.map(ExecutorKind::text);
         let near = value.as_str().and_then(|wrong| nearest(wrong, texts));
         let meant = near
             .map_or_else(|| format!("one of {}", texts.join(", ")), |near| format!("did you mean `{near}`?"));
@@ -199,6 +201,49 @@ pub(super) fn subscribes(value: &Value) -> Result<Vec<TopicPattern>, String> {
         ));
     }
     patterns.into_iter().map(TopicPattern::parse).collect()
+}
+
+/// The shape of what a tool takes: a JSON Schema, of an object.
+pub(super) fn input(value: Value) -> Result<Value, String> {
+    let hint = "give it a JSON Schema of an object, as in {type: object, properties: {path: {type: string}}}";
+    let is_of_object = |schema: &Value| match schema.get("type") {
+        Some(kind) => kind == "object",
+        None => schema.is_object(),
+    };
+    if !is_of_object(&value) {
+        return Err(format!("{}: {hint}", shown(&value)));
+    }
+    match Shape::new(&value) {
+        Ok(_) => Ok(value),
+        Err(why) => Err(format!("{}, which is no JSON Schema: {why}", shown(&value))),
+    }
+}
+
+/// The name of an agent that undoes what another did.
+pub(super) fn compensate(value: Value) -> Result<AgentName, String> {
+    let name = name(value)?;
+    match is_built_in(&name) {
+        true => Err(format!("`{name}`: nothing that is built in undoes calls; name an agent")),
+        false => Ok(name),
+    }
+}
+
+/// A list of globs of names, or a text with commas between them.
+pub(super) fn globs(value: &Value) -> Result<Vec<String>, String> {
+    let globs: Vec<String> = serde_json::from_value(words(value)?).unwrap_or_default();
+    match globs.iter().find_map(|glob| Glob::new(glob).err()) {
+        None => Ok(globs),
+        Some(error) => Err(format!("{}: {error}", shown(value))),
+    }
+}
+
+pub(super) fn max_turns(value: &Value) -> Result<u32, String> {
+    /// More are a loop that does not end.
+    const MAX: u64 = 10_000;
+    let turns = value.as_u64().filter(|turns| (1..=MAX).contains(turns));
+    turns
+        .and_then(|turns| u32::try_from(turns).ok())
+        .ok_or_else(|| format!("{}: give it a whole number from 1 to {MAX}", shown(value)))
 }
 
 pub(super) fn flag(value: &Value) -> Result<bool, String> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::super::definition::AgentDefinition;
-use super::{Catalog, handoffs, parse};
+use super::{Catalog, handoffs, parse, tools};
 use crate::events::ids::AgentName;
 use crate::events::problem::{Code, Problem};
 
@@ -24,7 +24,7 @@ pub struct CheckedAgent {
 /// Checks an agent's file, or all of a folder; `named` is what a person calls it. Agents of a folder are looked at as a whole:
 /// they may hand over to each other, and to those of `others`.
 pub fn check_files(path: &Path, named: &Path, others: &Catalog) -> Vec<CheckedAgent> {
-    let mut catalog = Catalog { by_key: BTreeMap::new(), warnings: Vec::new(), errors: Vec::new() };
+    let mut catalog = Catalog::empty();
     let (files, mut names) = (catalog.files(path), BTreeMap::new());
     let mut checked: Vec<_> =
         files.iter().map(|file| (file, check_file(file, path, named, &mut names))).collect();
@@ -34,7 +34,10 @@ pub fn check_files(path: &Path, named: &Path, others: &Catalog) -> Vec<CheckedAg
             let all: Vec<&str> =
                 names.values().map(|(name, _)| name.as_str()).chain(others.names()).collect();
             let is_there = |to: &AgentName| names.contains_key(&to.key()) || others.has(to);
-            checked.warnings.extend(handoffs::unknown(agent, Some((file, &checked.file)), &all, is_there));
+            let at = Some((file.as_path(), checked.file.as_str()));
+            let unknown = handoffs::unknown(agent, at, &all, is_there);
+            let unknown = unknown.into_iter().chain(tools::unknown(agent, at, &all, is_there));
+            checked.warnings.extend(unknown.collect::<Vec<_>>());
         }
     }
     let mut checked: Vec<_> = checked.into_iter().map(|(_, (checked, _))| checked).collect();

@@ -69,7 +69,7 @@ pub(super) fn unknown(
                 None => problem,
             };
             match file {
-                Some((path, shown)) => problem.at(shown, line_of(path, to), 1),
+                Some((path, shown)) => problem.at(shown, line_of(path, to.as_str()), 1),
                 None => problem,
             }
         })
@@ -77,8 +77,8 @@ pub(super) fn unknown(
 }
 
 /// The first line of a file that has a name in it, from 1.
-fn line_of(file: &Path, name: &AgentName) -> u64 {
+pub(super) fn line_of(file: &Path, name: &str) -> u64 {
     let text = text_file::read(file, "", Kind::Agent).unwrap_or_default();
-    let line = text.lines().position(|line| line.contains(name.as_str()));
+    let line = text.lines().position(|line| line.contains(name));
     line.map_or(1, |line| line as u64 + 1)
 }

@@ -56,7 +56,8 @@ impl Streams {
     /// # Errors
     /// When there is nobody to say when there is something to read.
     pub(super) fn new((stdout, stderr): Pipes, bytes_max: usize, masks: Masks) -> io::Result<Self> {
-        let output = Capture { kept: Vec::new(), line: 0, bytes_max, cut: 0, progress: None, words: None };
+        let (kept, words) = (Vec::new(), None);
+        let output = Capture { kept, line: 0, bytes_max, cut: 0, is_plain: false, progress: None, words };
         let errors = Tail { kept: VecDeque::new(), bytes_max, cut: 0 };
         let reader = |pipe| Receiver::from_owned_fd_unchecked(pipe).map(Some);
         let chunks = (vec![0; CHUNK_BYTES], vec![0; CHUNK_BYTES]);
@@ -68,6 +69,11 @@ impl Streams {
     /// Says where `PROGRESS:` lines are shown.
     pub(super) fn show_progress_in(&mut self, progress: watch::Sender<Progress>) {
         self.output.progress = Some(progress);
+    }
+
+    /// No line of it means anything.
+    pub(super) fn take_as_it_is(&mut self) {
+        self.output.is_plain = true;
     }
 
     /// Says where what is written goes as it comes.
@@ -296,6 +302,8 @@ struct Capture {
     bytes_max: usize,
     /// How many bytes came after those that are kept.
     cut: u64,
+    /// Whether no line means anything.
+    is_plain: bool,
     progress: Option<watch::Sender<Progress>>,
     /// What it has said in lines that are taken out as well, if it converses.
     words: Option<Vec<Word>>,
@@ -319,7 +327,9 @@ impl Capture {
     }
 
     fn end_line(&mut self) {
-        if let Some(said) = self.kept.get(self.line..).and_then(protocol::progress) {
+        if self.is_plain {
+            self.line = self.kept.len();
+        } else if let Some(said) = self.kept.get(self.line..).and_then(protocol::progress) {
             self.kept.truncate(self.line);
             if let Some(progress) = &self.progress {
                 progress.send_replace(said);
@@ -401,7 +411,15 @@ mod tests {
     fn capture(bytes_max: usize) -> (Capture, watch::Receiver<Progress>) {
         let (progress, seen) = watch::channel(Progress::default());
         (
-            Capture { kept: Vec::new(), line: 0, bytes_max, cut: 0, progress: Some(progress), words: None },
+            Capture {
+                kept: Vec::new(),
+                line: 0,
+                bytes_max,
+                cut: 0,
+                is_plain: false,
+                progress: Some(progress),
+                words: None,
+            },
             seen,
         )
     }

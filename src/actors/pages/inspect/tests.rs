@@ -4,6 +4,7 @@ use std::process::Command as Std;
 use tempfile::TempDir;
 
 use super::*;
+use crate::executors::inspection::SAID_BYTES_MAX;
 
 fn inspector(check: &[&str]) -> Inspector {
     let environment = std::env::vars_os().filter(|(name, _)| name == "PATH").collect();
@@ -193,7 +194,7 @@ async fn what_does_not_end_is_ended_with_all_that_it_started() {
     let mut command = Command::new("sh");
     command.args(["-c", "sleep 600 & echo $! > helper; wait"]);
     // Long enough that the helper is there when the time is over: else there is nothing to find.
-    let ran = inspector(&[]).run(command, folder.path(), Duration::from_secs(1)).await;
+    let ran = inspector(&[]).programs().run(command, folder.path(), Duration::from_secs(1)).await;
     assert!(matches!(ran, Err(NoRun::TimedOut(_))));
     let helper = fs::read_to_string(folder.path().join("helper")).unwrap();
     // Dead, or on its way to be taken off the list by who adopted it.
