@@ -260,6 +260,11 @@ impl AgentDefinition {
         self.settings.get(TOOLS).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
     }
 
+    /// Whether it calls the tools that it names: a model does, and a script in place of one.
+    pub fn calls_tools(&self) -> bool {
+        matches!(self.executor, ExecutorKind::Llm | ExecutorKind::Scripted)
+    }
+
     /// Names its tools otherwise.
     pub(super) fn name_tools(&mut self, names: Vec<String>) {
         self.settings.insert(TOOLS.to_owned(), names.into());
@@ -272,8 +277,8 @@ impl AgentDefinition {
             ("approve", !self.approve.is_empty()),
             ("max_turns", self.max_turns.is_some()),
         ];
-        let (name, executor) = (self.name.clone(), self.executor);
-        let idle = has.into_iter().filter(move |(_, is_there)| *is_there && executor != ExecutorKind::Llm);
+        let (name, executor, calls) = (self.name.clone(), self.executor, self.calls_tools());
+        let idle = has.into_iter().filter(move |(_, is_there)| *is_there && !calls);
         idle.map(move |(key, _)| {
             let message = format!(
                 "`{key}` of agent `{name}` has no effect: only models call tools, and its executor is `{executor}`"

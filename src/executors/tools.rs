@@ -185,9 +185,9 @@ impl ToolExecutor {
             Work::Fetch => self.tools.web.fetch(&task).await.map(|value| made(&value)),
             Work::Http => self.tools.web.http(&task).await.map(|value| made(&value)),
             Work::Shares(work) => work(&task),
+            Work::Said => Ok(made(&serde_json::json!({ "sent": true }))),
             Work::Loop => {
-                let message =
-                    format!("`{}` is called by a model in its turns, and does no step", self.tool.name);
+                let message = "it asks another agent only where a model calls it in its turns, and only one that the run knows, and not the model's own";
                 Err(Failure::new(Code::ToolOfLoop, message))
             }
         }

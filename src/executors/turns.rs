@@ -11,8 +11,10 @@ use crate::events::problem::{Code, Problem};
 use crate::events::run::AttemptStarted;
 use crate::events::text::shortened;
 use crate::kernel::Blobs;
+use crate::workflow::envelope::Envelope;
+use crate::workflow::handoff::Handoff;
 use crate::workflow::output;
-use crate::workflow::turns::{MayUse, Tool, TurnOutput, offered_as};
+use crate::workflow::turns::{HANDOFF, MayUse, SEND, Tool, TurnOutput, offered_as};
 use crate::workflow::work::ToolCall;
 
 /// How much of what an agent wrote an error holds, in characters.
@@ -47,6 +49,9 @@ pub struct ToolOffer {
     pub description: String,
     /// The shape of what it takes, as a JSON Schema of an object.
     pub input: Value,
+    /// Whether it comes with Reenact.
+    #[serde(skip)]
+    pub is_built_in: bool,
 }
 
 /// A turn, before the blobs that it refers to are read.
@@ -96,7 +101,8 @@ impl UnreadTurn {
 impl ToolOffer {
     fn of(name: &AgentName, tool: &Tool) -> Self {
         let input = tool.input.clone().unwrap_or_else(|| json!({ "type": "object" }));
-        Self { name: offered_as(name), description: tool.description.clone(), input }
+        let (name, description) = (offered_as(name), tool.description.clone());
+        Self { name, description, input, is_built_in: tool.is_built_in() }
     }
 }
 
@@ -129,6 +135,12 @@ impl Turn {
             return Err(wrong(format!("it is no object: {}", shown())));
         }
         output::check(&tool.input, &json).map_err(wrong)?;
+        if tool.is_built_in && tool.name == SEND {
+            Envelope::read(&json).map_err(|failure| wrong(failure.message))?;
+        }
+        if tool.is_built_in && tool.name == HANDOFF {
+            Handoff::read(json.text()).map_err(|problem| wrong(problem.message))?;
+        }
         Ok(ToolCall { id: id.to_owned(), name: name.to_owned(), arguments: json })
     }
 
@@ -158,17 +170,42 @@ impl Turn {
             Self::call(&self.tools, &format!("call_{}_{number}", self.number), name, arguments)
         });
         let calls = calls.collect::<Result<Vec<_>, _>>()?;
-        Ok(if calls.is_empty() { output } else { wants(output, text, calls) })
+        if calls.is_empty() { Ok(output) } else { wants(&self.tools, output, text, calls) }
     }
 }
 
-/// An answer that wants these calls to be made.
-pub(super) fn wants(answer: Output, text: String, tool_calls: Vec<ToolCall>) -> Output {
+/// An answer that wants these calls to be made. What is only said is said with it: a message is sent, and the work handed over,
+/// which is the end of its turns.
+///
+/// # Errors
+/// [`Code::BadToolCall`] for a handoff beside other calls.
+pub(super) fn wants(
+    tools: &[ToolOffer],
+    answer: Output,
+    text: String,
+    tool_calls: Vec<ToolCall>,
+) -> Result<Output, Failure> {
+    let is = |call: &ToolCall, name: &str| {
+        let tool = tools.iter().find(|tool| tool.name == call.name);
+        tool.is_some_and(|tool| tool.is_built_in && tool.name == name)
+    };
+    let handoff = tool_calls.iter().find(|call| is(call, HANDOFF));
+    if let Some(handoff) = handoff {
+        if tool_calls.len() > 1 {
+            let message = "it hands over and wants other tools to be used: a handoff is called alone";
+            return Err(Failure::new(Code::BadToolCall, message));
+        }
+        let requests = vec![AgentRequest::Handoff(handoff.arguments.text().to_owned())];
+        let output = Json::from(&json!({ "stdout": text }));
+        return Ok(Output { output, requests, ..answer });
+    }
+    let sends = tool_calls.iter().filter(|call| is(call, SEND));
+    let sends = sends.map(|call| AgentRequest::Send(call.arguments.clone()));
     let calls = tool_calls.iter().cloned().map(AgentRequest::Call);
-    let requests = answer.requests.iter().cloned().chain(calls).collect();
+    let requests = answer.requests.iter().cloned().chain(sends).chain(calls).collect();
     // Texts and JSON always have a JSON form.
     let output = Json::of(&TurnOutput { text, tool_calls }).unwrap_or_default();
-    Output { output, requests, ..answer }
+    Ok(Output { output, requests, ..answer })
 }
 
 fn read(over: turns::TurnOver, blobs: &dyn Blobs) -> Result<TurnOver, Problem> {

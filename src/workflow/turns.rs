@@ -5,7 +5,7 @@ use globset::GlobBuilder;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::definition::{Approval, Compensate, Does, OnError, Retry, Step};
+use super::definition::{Approval, Compensate, Does, OnError, Retry, Step, TOOL_EXECUTOR};
 use super::handoff::literal;
 use super::work::{ToolCall, Work};
 use crate::events::ids::{AgentName, StepId};
@@ -25,6 +25,12 @@ const NAME_CHARS_MAX: usize = 64;
 
 /// The tool by which an agent asks any other that its run knows.
 pub const ASK_AGENT: &str = "ask_agent";
+
+/// The tool by which an agent hands its work over.
+pub const HANDOFF: &str = "handoff";
+
+/// The tool by which an agent sends a message.
+pub const SEND: &str = "send";
 
 /// What is recorded as the output of a turn in which an agent wants tools to be used.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -97,12 +103,21 @@ pub struct Tool {
     /// The shape of what it takes, as a JSON Schema; none where any object will do.
     #[serde(default)]
     pub input: Option<Value>,
+    #[serde(default)]
+    executor: String,
     /// Whether nothing of the run may be undone once it was called.
     #[serde(default)]
     irreversible: bool,
     /// The agent that undoes a call.
     #[serde(default)]
     compensate: Option<AgentName>,
+}
+
+impl Tool {
+    /// Whether it comes with Reenact.
+    pub fn is_built_in(&self) -> bool {
+        self.executor == TOOL_EXECUTOR
+    }
 }
 
 impl ReadBlob for Tool {

@@ -224,7 +224,7 @@ impl<'a> Binding<'a> {
 
     /// Finds what the model of an agent may call, and who undoes what the agent did as a tool.
     fn equip(&mut self, agent: &AgentDefinition, is_named: bool) {
-        let calls = agent.tools().filter(|_| agent.executor == ExecutorKind::Llm).map(AgentName::new);
+        let calls = agent.tools().filter(|_| agent.calls_tools()).map(AgentName::new);
         let calls = calls.filter(|tool| self.catalog.has(tool)).map(|tool| ("may call", tool));
         let undone = agent.compensate.iter().map(|by| ("is undone by", by.clone()));
         for (why, name) in calls.chain(undone).collect::<Vec<_>>() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::super::definition::{AgentDefinition, ExecutorKind};
+use super::super::definition::AgentDefinition;
 use super::super::tools;
 use super::{Catalog, DiscoveredAgent, handoffs};
 use crate::events::ids::AgentName;
@@ -16,7 +16,7 @@ impl Catalog {
         let names: BTreeMap<String, String> =
             self.by_key.iter().map(|(key, entry)| (key.clone(), entry.name.to_string())).collect();
         let found = self.by_key.values_mut().filter_map(|entry| entry.found.as_mut().ok());
-        for agent in found.map(|found| &mut found.definition).filter(|agent| calls_tools(agent)) {
+        for agent in found.map(|found| &mut found.definition).filter(|agent| agent.calls_tools()) {
             let mut known: Vec<String> = Vec::new();
             for name in agent.tools() {
                 let by_name = |name: &str| names.get(&AgentName::new(name).key()).cloned();
@@ -56,7 +56,7 @@ pub(super) fn unknown(
 ) -> Vec<Problem> {
     let known = || names.iter().copied().chain(tools::TOOLS.iter().map(|tool| tool.name));
     let missing = agent.tools().filter(|name| !is_there(&AgentName::new(name)) && tools::of(name).is_none());
-    let missing = missing.filter(|_| calls_tools(agent)).map(|name| {
+    let missing = missing.filter(|_| agent.calls_tools()).map(|name| {
         let message =
             format!("agent `{}` names the tool `{name}`, which is no agent, and not built in", agent.name);
         let problem = Problem::new(Code::ToolOfNobody, message);
@@ -70,9 +70,4 @@ pub(super) fn unknown(
         }
     });
     missing.collect()
-}
-
-/// Whether an agent has a model that calls its tools.
-fn calls_tools(agent: &AgentDefinition) -> bool {
-    agent.executor == ExecutorKind::Llm
 }

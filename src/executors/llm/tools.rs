@@ -33,16 +33,13 @@ pub(super) fn wanted(
         Failure::new(Code::BadToolCall, message)
     };
     let wrong = wrong.or_else(|| (wanted.len() > CALLS_MAX).then(too_many));
-    Some(match wrong {
-        Some(wrong) => {
-            let told = (!tools.is_empty()).then(|| told(&wanted, &wrong));
-            (Err(wrong), told)
-        }
-        None => {
-            let calls = wanted.into_iter().filter_map(|(_, call)| call.ok()).collect();
-            (Ok(wants(Output::default(), answer.text(), calls)), None)
-        }
-    })
+    let calls = wanted.iter().filter_map(|(_, call)| call.as_ref().ok().cloned()).collect();
+    let came_to = match wrong {
+        Some(wrong) => Err(wrong),
+        None => wants(tools, Output::default(), answer.text(), calls),
+    };
+    let told = came_to.as_ref().err().filter(|_| !tools.is_empty()).map(|wrong| told(&wanted, wrong));
+    Some((came_to, told))
 }
 
 /// What a model is told of calls of which one is wrong: none of them was made.

@@ -7,6 +7,7 @@ use super::super::{Failure, Output, Task};
 use super::call::Call;
 use super::programs::Program;
 use super::{Settings, git, look, programs, read, search, share, web, write};
+use crate::workflow::turns::{ASK_AGENT, HANDOFF, SEND};
 use crate::workflow::work::Transcript;
 
 /// What a tool may do beside answering.
@@ -22,7 +23,7 @@ pub enum May {
     Reach,
     /// It changes what the agents of a run share.
     Share,
-    /// It has another agent do something.
+    /// It has another agent do something, or says something to one.
     Ask,
 }
 
@@ -61,6 +62,8 @@ pub(super) enum Work {
     Shares(fn(&Task) -> Result<Output, Failure>),
     /// By whoever asks the model: it is a step of another agent.
     Loop,
+    /// By whoever asks the model: that is said with what it answered, and here it is only noted.
+    Said,
 }
 
 impl Tool {
@@ -75,7 +78,7 @@ impl Tool {
 }
 
 /// All tools.
-pub static TOOLS: [Tool; 15] = [
+pub static TOOLS: [Tool; 17] = [
     Tool {
         name: "read",
         aliases: &["read_file", "view", "cat", "NotebookRead"],
@@ -173,12 +176,28 @@ pub static TOOLS: [Tool; 15] = [
         work: Work::Http,
     },
     Tool {
-        name: "ask_agent",
+        name: ASK_AGENT,
         aliases: &["Task", "delegate"],
         description: "Has another agent do something, and answers what it answers.",
         may: May::Ask,
         input: input_of_ask,
         work: Work::Loop,
+    },
+    Tool {
+        name: HANDOFF,
+        aliases: &["hand_over", "transfer"],
+        description: "Hands the rest of the work over to another agent, which goes on in your place. Call it alone: nothing comes after it.",
+        may: May::Ask,
+        input: input_of_handoff,
+        work: Work::Loop,
+    },
+    Tool {
+        name: SEND,
+        aliases: &["send_message"],
+        description: "Sends a message to another agent, to a topic or to all. Nobody waits for an answer.",
+        may: May::Ask,
+        input: input_of_send,
+        work: Work::Said,
     },
     Tool {
         name: "note",
@@ -207,6 +226,34 @@ fn input_of_ask() -> Value {
             "agent": {"type": "string", "minLength": 1, "maxLength": 100, "description": "The name of the agent"},
             "prompt": {"type": "string", "minLength": 1, "description": "What it is to do, with all that it has to know"},
             "input": {"type": "object", "description": "What it is given beside that"},
+        },
+    })
+}
+
+fn input_of_handoff() -> Value {
+    json!({
+        "type": "object",
+        "required": ["to", "reason", "context"],
+        "additionalProperties": false,
+        "properties": {
+            "to": {"type": "string", "minLength": 1, "maxLength": 100, "description": "The name of the agent that goes on"},
+            "reason": {"type": "string", "minLength": 1, "description": "Why, in a sentence"},
+            "context": {"type": "object", "minProperties": 1, "description": "What it has to know: what was done, what is left"},
+        },
+    })
+}
+
+fn input_of_send() -> Value {
+    json!({
+        "type": "object",
+        "required": ["to", "body"],
+        "additionalProperties": false,
+        "properties": {
+            "to": {"type": "string", "minLength": 1, "maxLength": 200, "description": "The name of an agent, `topic:NAME`, or `*` for all"},
+            "body": {"description": "What is said: a text, or any JSON"},
+            "kind": {"enum": ["task", "result", "request", "response", "notice"]},
+            "priority": {"enum": ["low", "normal", "high", "urgent"]},
+            "correlation": {"type": "string", "minLength": 1, "maxLength": 200},
         },
     })
 }

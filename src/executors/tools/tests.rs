@@ -74,6 +74,7 @@ impl Bench {
             locks: Default::default(),
             messages: Vec::new(),
             schema: None,
+            turn: None,
         }
     }
 
@@ -189,6 +190,8 @@ async fn every_tool_refuses_what_does_not_fit() {
 async fn what_only_a_model_calls_does_no_step_and_what_is_not_there_is_refused() {
     let bench = Bench::new();
     let failure = bench.refused("ask_agent", json!({"agent": "a", "prompt": "p"})).await;
+    assert_eq!(failure.code, Code::ToolOfLoop);
+    let failure = bench.refused("handoff", json!({"to": "a", "reason": "r", "context": {"k": 1}})).await;
     assert_eq!(failure.code, Code::ToolOfLoop);
     let newer =
         AgentDefinition { executor: ExecutorKind::Tool, ..AgentDefinition::named(AgentName::new("fly")) };

@@ -221,3 +221,69 @@ fn a_process_that_is_killed_in_a_turn_or_in_a_tool_goes_on_there_and_pays_for_no
         }
     }
 }
+
+#[test]
+fn a_model_reads_files_hands_over_and_sends_messages_by_tools_that_are_built_in() {
+    for kind in KINDS {
+        let machine = machine(kind);
+        machine.sandbox.write("notes.txt", "The dodo is extinct.\n");
+        machine.sandbox.write(
+            "agents/helper.md",
+            "---\nname: helper\ndescription: Helps\ntools: Read, send, handoff\nmax_turns: 3\n---\n",
+        );
+        let told = json!({ "to": "writer", "kind": "notice", "body": "it is extinct" });
+        let over = json!({ "to": "writer", "reason": "it writes better", "context": { "found": "extinct" } });
+        machine.provider.then([
+            Does::WantsTools("", vec![("read", json!({ "path": "notes.txt" })), ("send", told)]),
+            // Alone, or not at all.
+            Does::WantsTools("", vec![("handoff", over.clone()), ("read", json!({ "path": "notes.txt" }))]),
+            Does::WantsTools("I hand over.", vec![("handoff", over)]),
+        ]);
+        let report = machine.run(0, &["one.yaml", "--id", "r"]);
+        assert_eq!(report["output"], USUAL, "{kind}: {report}");
+        assert_eq!(report["handoffs"]["chain"], json!(["helper", "writer"]), "{report}");
+        let ids: Vec<_> =
+            report["steps"].as_array().unwrap().iter().map(|step| step["id"].as_str().unwrap()).collect();
+        let expected =
+            ["s", "s/turn[1]", "s/turn[1]/tool[1]", "s/turn[1]/tool[2]", "s/turn[2]", "s/turn[2]/handoff[1]"];
+        assert_eq!(ids, expected, "{kind}");
+        assert_eq!(report["steps"][2]["output"]["content"], "The dodo is extinct.\n");
+        let bodies = machine.provider.bodies();
+        assert!(bodies[2].to_string().contains("called alone"), "{}", bodies[2]);
+        let last = bodies.last().unwrap().to_string();
+        assert!(last.contains("it writes better") && last.contains("it is extinct"), "{last}");
+        assert_eq!(machine.sandbox.count("r", "message_handled", None), 1, "{kind}");
+    }
+}
+
+#[test]
+fn people_allow_a_call_of_a_tool_or_its_model_is_told_that_they_do_not() {
+    let machine = machine("anthropic");
+    machine.sandbox.write(
+        "agents/helper.md",
+        "---\nname: helper\ndescription: Helps\ntools: [write]\napprove: ['w*']\n---\n",
+    );
+    let write = |text: &str| ("write", json!({ "path": "made.txt", "content": text }));
+    machine.provider.then([
+        Does::WantsTools("", vec![write("first")]),
+        Does::WantsTools("", vec![write("second")]),
+        Does::says("{\"stdout\": \"both were tried\"}"),
+    ]);
+    let report = machine.run(4, &["one.yaml", "--id", "r"]);
+    assert_eq!(report["waiting_for"][0]["step"], "s/turn[1]/tool[1]", "{report}");
+    assert!(!machine.sandbox.work("made.txt").exists());
+    assert_eq!(machine.reenact(&["approve", "r", "--resume"]).code(), Some(4));
+    assert_eq!(std::fs::read_to_string(machine.sandbox.work("made.txt")).unwrap(), "first");
+    let ended = machine.reenact(&["--json", "reject", "r", "--reason", "leave it", "--resume"]);
+    assert_eq!(
+        (ended.code(), ended.json()["output"].clone()),
+        (Some(0), "both were tried".into()),
+        "{ended}"
+    );
+    assert_eq!(std::fs::read_to_string(machine.sandbox.work("made.txt")).unwrap(), "first");
+    assert!(
+        machine.provider.bodies()[2].to_string().contains("leave it"),
+        "{}",
+        machine.provider.bodies()[2]
+    );
+}

@@ -80,7 +80,7 @@ fn message(message: &Message) -> Vec<Value> {
 }
 
 fn tool(tool: &ToolOffer) -> Value {
-    let ToolOffer { name, description, input } = tool;
+    let ToolOffer { name, description, input, .. } = tool;
     json!({ "type": "function", "function": { "name": name, "description": description, "parameters": input } })
 }
 

@@ -29,6 +29,7 @@ fn request() -> Request {
             name: "look".into(),
             description: "looks".into(),
             input: json!({"type": "object"}),
+            is_built_in: false,
         }],
         max_tokens: Some(9),
         temperature: Some(0.5),
