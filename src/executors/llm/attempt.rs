@@ -50,9 +50,13 @@ impl<'a> Attempt<'a> {
         let agent = &executor.agent;
         let number = |key: &str| agent.settings.get(key);
         let max_tokens = number("max_tokens").and_then(Value::as_u64).and_then(|max| u32::try_from(max).ok());
+        let mut messages = prompt::conversation(task);
+        // It stands in the run already, by its turns.
+        let recorded = messages.len();
+        messages.push(prompt::message(task));
         let request = Request {
-            system: prompt::system(agent),
-            messages: vec![prompt::message(task)],
+            system: prompt::with_system_turns(prompt::system(agent), task),
+            messages,
             tools: Vec::new(),
             max_tokens: max_tokens.or(chosen.model.max_output),
             temperature: number("temperature").and_then(Value::as_f64),
@@ -64,7 +68,7 @@ impl<'a> Attempt<'a> {
             chosen,
             key,
             request,
-            recorded: 0,
+            recorded,
             calls: Vec::new(),
             open: None,
             said: String::new(),

@@ -1,9 +1,10 @@
-//! What a model is told for an attempt: the system prompt of its agent, and one message with all that a program would find in
-//! its document.
+//! What a model is told for an attempt: the system prompt of its agent, the conversation with which the step goes on, and one message with
+//! all else that a program would find in its document.
 
 use serde::Serialize;
 
 use super::conversation::{Block, Message, Role};
+use crate::events::conversation::Role as Speaker;
 use crate::events::ids::AgentName;
 use crate::events::run::Undoes;
 use crate::executors::{AgentDefinition, Compensated, Task};
@@ -26,7 +27,47 @@ pub(super) fn system(agent: &AgentDefinition) -> String {
     if body.is_empty() { how } else { format!("{body}\n\n{how}") }
 }
 
-/// The first message: a block of text for each thing that there is to say.
+/// What system turns of the conversation with which the step goes on say, behind the system prompt of the agent.
+pub(super) fn with_system_turns(system: String, task: &Task) -> String {
+    let turns = task.conversation.iter().flat_map(|given| &given.turns);
+    let said = turns.filter(|turn| turn.role == Speaker::System).map(|turn| turn.text.trim());
+    let all: Vec<&str> = std::iter::once(&*system).filter(|system| !system.is_empty()).chain(said).collect();
+    all.join("\n\n")
+}
+
+/// The conversation with which the step goes on, before its own message: each turn is one, and so is the summary, in the place of the first
+/// turn that it stands for.
+pub(super) fn conversation(task: &Task) -> Vec<Message> {
+    let Some(given) = &task.conversation else { return Vec::new() };
+    let mut summary = given.summary.as_ref();
+    let mut messages = Vec::new();
+    let said_before = |text: &str| Message::asks(format!("What was said before, in short:\n{text}"));
+    for turn in &given.turns {
+        if let Some(before) = summary.take_if(|summary| summary.turn < turn.turn) {
+            messages.push(said_before(&before.text));
+        }
+        messages.extend(match turn.role {
+            Speaker::System => None,
+            Speaker::User => Some(Message::asks(turn.text.as_str())),
+            Speaker::Assistant => Some(Message {
+                role: Role::Assistant,
+                content: vec![Block::Text { text: turn.text.trim_end().to_owned() }],
+            }),
+            Speaker::Tool => {
+                let who = turn.name.as_ref().map(|name| format!(" `{name}`")).unwrap_or_default();
+                Some(Message::asks(format!("A program{who} answered:\n{}", turn.text)))
+            }
+        });
+    }
+    messages.extend(summary.map(|summary| said_before(&summary.text)));
+    // No provider lets a model begin.
+    if messages.first().is_some_and(|first| first.role == Role::Assistant) {
+        messages.insert(0, Message::asks("Here the conversation begins that you go on with."));
+    }
+    messages
+}
+
+/// The message of the step itself: a block of text for each thing that there is to say.
 pub(super) fn message(task: &Task) -> Message {
     let mut blocks = Vec::new();
     let mut say = |text: String| blocks.push(Block::Text { text });

@@ -12,8 +12,8 @@ use super::tiers::Tiers;
 use super::tree::{Tree, Value};
 use super::values::{self, Use, Values};
 use super::{
-    NamedAgent, NamedChild, STEP_NOT_BUILT, cache, defaults, foreign, gates, handoffs, kinds, output, repeat,
-    saga, shared, tasks, tiers,
+    NamedAgent, NamedChild, STEP_NOT_BUILT, cache, conversation, defaults, foreign, gates, handoffs, kinds,
+    output, repeat, saga, shared, tasks, tiers,
 };
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Problem, SourceLocation};
@@ -68,6 +68,7 @@ pub(super) const KEYS: Keys = Keys {
             "how it is undone; `none` says that it has nothing to undo",
         ),
         key("locks", Takes::Texts, "locks of shared contexts that it holds for each attempt: `CONTEXT/NAME`"),
+        key("conversation", Takes::Text, "the conversation with which it goes on, by its name"),
         key("cache", Takes::Map(&cache::KEYS), "lets it take an earlier answer in place of an attempt"),
         key("irreversible", Takes::Flag, "from its start on nothing of the run is undone any more"),
         key("at_most_once", Takes::Flag, "it is started once, whatever happens"),
@@ -170,6 +171,7 @@ impl<'t> Draft<'t> {
         let handoffs = handoffs::read(report, &fields);
         let mut agents = agents([agent, tiers.agent, saga.agent], handoffs.as_deref());
         let plan = tasks::read(report, &fields, &mut uses.work, &mut agents);
+        let conversation = conversation::read(report, &fields, &mut uses.work);
         let cache = cache::read(report, &fields, &mut uses.work, approval.as_ref());
         let whole = report.problems.len() == problems;
         let step = id.clone().zip(does).filter(|_| whole).map(|(id, does)| Step {
@@ -196,6 +198,7 @@ impl<'t> Draft<'t> {
             schema,
             phase: phase.map(|(name, _)| name.to_owned()),
             locks,
+            conversation,
             cache,
             irreversible: saga.irreversible,
             at_most_once: saga.at_most_once,

@@ -1,5 +1,6 @@
 //! The rules of a conversation.
 
+mod at_hand;
 mod crashed;
 mod grows;
 mod random;
