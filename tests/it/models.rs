@@ -3,6 +3,7 @@
 //! own clients.
 
 mod clients;
+mod conversations;
 mod crashes;
 mod failures;
 mod settings;

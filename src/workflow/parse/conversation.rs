@@ -1,6 +1,7 @@
 //! The key `conversation` of a step: the conversation with which it goes on.
 
 use super::diagnostics::{Diagnostics, Fields};
+use super::tree::Value;
 use super::values::{Use, Values};
 use crate::events::ids::ConversationName;
 use crate::events::problem::{Code, Problem};
@@ -27,9 +28,11 @@ pub(super) fn read<'t, 's: 't>(
     let mut values = Values { report, uses: Vec::new() };
     let name = values.text("conversation", tree);
     uses.append(&mut values.uses);
-    let text = report.text("conversation", tree)?;
-    // What is rendered is checked then.
-    if let Some(why) = ConversationName::parse(text).err().filter(|_| !text.contains("{{")) {
+    if let Value::Text(text) = &tree.value
+        // What is rendered is checked then.
+        && !text.contains("{{")
+        && let Err(why) = ConversationName::parse(text)
+    {
         report.refuse(tree, Problem::new(Code::BadConversationName, why.to_string()));
     }
     name

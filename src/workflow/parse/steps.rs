@@ -154,7 +154,6 @@ impl<'t> Draft<'t> {
         let cwd = fields.get("cwd").and_then(|tree| values.text("cwd", tree));
         uses.work = values.uses;
         kinds::refuse_idle_keys(report, &fields);
-
         let needs = fields.get("needs").map(|tree| needs(report, tree));
         let tiers = Tiers::read(report, &fields, defaults);
         let (timeout, retry) = trying(report, &fields, defaults, tiers.on_error);
@@ -173,36 +172,36 @@ impl<'t> Draft<'t> {
         let plan = tasks::read(report, &fields, &mut uses.work, &mut agents);
         let conversation = conversation::read(report, &fields, &mut uses.work);
         let cache = cache::read(report, &fields, &mut uses.work, approval.as_ref());
-        let whole = report.problems.len() == problems;
-        let step = id.clone().zip(does).filter(|_| whole).map(|(id, does)| Step {
-            id,
-            does,
-            needs: Vec::new(),
-            condition,
-            for_each,
-            timeout,
-            // One from the `defaults`; a step with `at_most_once` and a `retry` of its own is refused.
-            retry: retry.filter(|_| !saga.at_most_once),
-            on_error: tiers.on_error,
-            env,
-            cwd,
-            compensate: saga.compensate,
-            nothing_to_undo: saga.nothing_to_undo,
-            fallback: tiers.fallback,
-            handoffs: handoffs.map(|named| named.into_iter().map(|(name, _)| name).collect()),
-            plan,
-            criticality: tiers.criticality,
-            repeat,
-            approval,
-            output,
-            schema,
-            phase: phase.map(|(name, _)| name.to_owned()),
-            locks,
-            conversation,
-            cache,
-            irreversible: saga.irreversible,
-            at_most_once: saga.at_most_once,
-        });
+        let step =
+            id.clone().zip(does).filter(|_| report.problems.len() == problems).map(|(id, does)| Step {
+                id,
+                does,
+                needs: Vec::new(),
+                condition,
+                for_each,
+                timeout,
+                // One from the `defaults`; a step with `at_most_once` and a `retry` of its own is refused.
+                retry: retry.filter(|_| !saga.at_most_once),
+                on_error: tiers.on_error,
+                env,
+                cwd,
+                compensate: saga.compensate,
+                nothing_to_undo: saga.nothing_to_undo,
+                fallback: tiers.fallback,
+                handoffs: handoffs.map(|named| named.into_iter().map(|(name, _)| name).collect()),
+                plan,
+                criticality: tiers.criticality,
+                repeat,
+                approval,
+                output,
+                schema,
+                phase: phase.map(|(name, _)| name.to_owned()),
+                locks,
+                conversation,
+                cache,
+                irreversible: saga.irreversible,
+                at_most_once: saga.at_most_once,
+            });
         let (place, grows) = (fields.get("id").unwrap_or(tree), Grows::of(&fields));
         Some(Self { id, place, needs, uses, grows, agents, child, phase, undecided: tiers.undecided, step })
     }

@@ -1,21 +1,21 @@
 //! Steps that go on with a conversation, in the hands of an engine that is ended anywhere.
 
-use std::sync::Arc;
-
 use futures_util::future::try_join_all;
 use reenact::actors::conversations::{Spoken, Wanted, add};
-use reenact::actors::system::{Settings, System};
+use reenact::actors::hosting::load::load;
+use reenact::actors::system::System;
+use reenact::aggregates::conversation::{Conversation, Turn};
 use reenact::aggregates::run::{Ask, Order, RunStatus};
 use reenact::events::codec::Encoded;
 use reenact::events::conversation::{Role, Window};
-use reenact::events::ids::{CommandId, StreamId, Version};
-use reenact::events::json::Blob;
+use reenact::events::ids::{CommandId, StreamId};
 use reenact::events::problem::Problem;
 use reenact::events::run::RunEvent;
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
+use reenact::kernel::Blobs;
 use reenact::kernel::core::Envelope;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::children::fold;
 use super::kit::{Kit, id, on_actix, start_of, whenever_the_process_ends};
@@ -37,25 +37,13 @@ fn echoes(kit: &Kit) {
 /// What is in the window of the conversation, in order: who spoke, and how the text begins.
 async fn said(system: &System) -> Vec<String> {
     let stream = StreamId::new("conversation", "talk");
-    let kind = system.kind(&stream).unwrap();
-    let seen = kind.seen(&**system.store(), &stream, Version(u64::MAX)).await.unwrap().1.value();
-    let mut turns: Vec<_> = seen["in_window"].as_object().cloned().unwrap_or_default().into_iter().collect();
-    turns.sort_by_key(|(turn, _)| turn.parse::<u64>().unwrap());
-    let text = |turn: &Value| {
-        let content = turn["content"].clone();
-        let name = content["blob"].as_str().map(str::to_owned);
-        let text =
-            name.map(|hash| read(system, &hash)).unwrap_or_else(|| content.as_str().unwrap().to_owned());
-        text.split(": ").next().unwrap().to_owned()
+    let (state, _) = load::<Conversation>(&**system.store(), &stream).await.unwrap();
+    let blobs: &dyn Blobs = &**system.library();
+    let told = |turn: &Turn| {
+        let text = blobs.json(&turn.content).unwrap().value();
+        format!("{}: {}", turn.role.text(), text.as_str().unwrap().split(": ").next().unwrap())
     };
-    let told = |turn: &Value| format!("{}: {}", turn["role"].as_str().unwrap(), text(turn));
-    turns.iter().map(|(_, turn)| told(turn)).collect()
-}
-
-fn read(system: &System, hash: &str) -> String {
-    use reenact::kernel::Blobs;
-    let bytes = system.library().read(&hash.parse().unwrap()).unwrap();
-    serde_json::from_slice(&bytes).unwrap()
+    state.turns().values().map(told).collect()
 }
 
 async fn kinds(kit: &Kit, run: &str) -> Vec<&'static str> {
@@ -98,7 +86,7 @@ fn what_a_step_is_told_and_adds_is_recorded_in_order_and_the_next_is_told_that()
 /// The turns are known by their id: a run that asks again, because the answer was lost, does not add them twice.
 #[test]
 fn no_turn_is_added_twice_or_not_at_all_whenever_the_process_ends() {
-    whenever_the_process_ends(10, async |ending| {
+    whenever_the_process_ends(8, async |ending| {
         let kit = ending.kit();
         echoes(&kit);
         let second = ending.survived(&kit, async |system| see(system, "a", STEPS).await).await;

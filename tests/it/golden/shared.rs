@@ -90,6 +90,15 @@ pub(super) fn events() -> Vec<RunEvent> {
             turns: Some(TurnsToAdd { conversation: conversation(), turns }),
         }
         .into(),
+        ContextWritten { purpose, step: step("tag"), attempt: 3, context: context() }.into(),
+    ]
+    .into_iter()
+    .chain(read_and_continued())
+    .collect()
+}
+
+fn read_and_continued() -> Vec<RunEvent> {
+    vec![
         ConversationAwaited { step: step("tag"), conversation: conversation() }.into(),
         ConversationRead {
             step: step("tag"),
@@ -107,7 +116,6 @@ pub(super) fn events() -> Vec<RunEvent> {
             version: Version(302),
         }
         .into(),
-        ContextWritten { purpose, step: step("tag"), attempt: 3, context: context() }.into(),
     ]
 }
 

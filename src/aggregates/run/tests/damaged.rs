@@ -11,7 +11,7 @@ use crate::events::codec::Encoded;
 use crate::events::ids::{AgentName, Fence, StepId, StreamId, Version};
 use crate::events::json::Payload;
 use crate::events::run::{
-    AnswerKept, AttemptStarted, ChildStirred, MessageGiven, MessageHandled, Purpose, RunEvent,
+    AnswerKept, AttemptAnswered, ChildStirred, MessageGiven, MessageHandled, Purpose, RunEvent,
 };
 use crate::events::time::Timestamp;
 use crate::kernel::{Aggregate, At, EffectChanges};
