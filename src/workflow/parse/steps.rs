@@ -139,7 +139,6 @@ impl<'t> Draft<'t> {
         defaults: &Defaults,
         tree: &'t Tree,
     ) -> Option<Self> {
-        report.step = None;
         let problems = report.problems.len();
         let id = id(report, tree);
         report.step.clone_from(&id);
@@ -268,6 +267,7 @@ fn agents(
 
 /// Reads the id first, because every problem of the step names it.
 fn id(report: &mut Diagnostics<'_>, tree: &Tree) -> Option<StepId> {
+    report.step = None;
     let Value::Map(entries) = &tree.value else { return None };
     let is_id = |(key, _): &&(Tree, Tree)| key.value == Value::Text("id".to_owned());
     let Some((_, place)) = entries.iter().find(is_id) else {

@@ -6,7 +6,7 @@ use crate::events::ids::Version;
 use crate::events::json::Payload;
 
 fn said(number: u32) -> NewTurn {
-    let text = format!("turn {number} {}", "x".repeat(if number % 10 == 0 { 900 } else { 5 }));
+    let text = format!("turn {number} {}", "x".repeat(if number.is_multiple_of(10) { 900 } else { 5 }));
     NewTurn { tokens: 10, ..user(&text) }
 }
 
