@@ -107,7 +107,7 @@ fn what_cannot_be_is_refused_before_anything_starts() {
         ("agent: teller, prompt: p, conversation: 'a b'", "RE-1701"),
         ("agent: teller, prompt: p, conversation: ''", "RE-1701"),
         ("agent: teller, prompt: p, conversation: [a]", "RE-1104"),
-        ("agent: teller, prompt: p, conversation: '{{ nowhere }}'", "RE-1121"),
+        ("agent: teller, prompt: p, conversation: '{{ nowhere }}'", "RE-1202"),
         ("agent: teller, prompt: p, conversation: c, cache: {}", "RE-1112"),
         ("sleep: 1s, conversation: c", "RE-1112"),
         ("wait_for: go, conversation: c", "RE-1112"),
