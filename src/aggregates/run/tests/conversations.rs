@@ -264,15 +264,33 @@ fn a_step_with_a_lock_hears_when_it_has_that() {
     let yaml = "name: w\ncontexts: {t: team}\nsteps: [{id: a, agent: ada, prompt: Why?, conversation: talk, locks: [t/talk]}]";
     let mut play = Play::start(yaml);
     assert_eq!(hearing(&play), [""; 0]);
-    let of = shared(&play).into_iter().find_map(|effect| match effect {
+    assert_eq!(lock(&mut play), ["lock_acquired a", "conversation_awaited a"]);
+}
+
+/// Somebody else may have gone on with it while it waited for a slot without its lock.
+#[test]
+fn a_step_that_has_to_get_its_lock_again_hears_again() {
+    let yaml = "name: w\ncontexts: {t: team}\nsteps: [{id: a, agent: ada, prompt: Why?, conversation: talk, locks: [t/talk]}]";
+    let mut play = Play::start(yaml);
+    lock(&mut play);
+    play.slots = 0;
+    assert_eq!(hear(&mut play, "a", 1), ["conversation_read a"], "there is no slot");
+    play.now = play.now.after(LEASE * 2);
+    play.slots = 1;
+    assert_eq!(play.ask(Ask::Go), ["lock_requested a"]);
+    assert_eq!(lock(&mut play), ["lock_acquired a", "conversation_awaited a"]);
+}
+
+/// A context grants the lock that a step waits for.
+fn lock(play: &mut Play) -> Vec<String> {
+    let of = shared(play).into_iter().find_map(|effect| match effect {
         SharedEffect::Lock { of, .. } => Some(of),
         _ => None,
     });
     let of = of.unwrap();
     let says = LockSays::Granted { fence: LockFence(7), until: play.now.after(LEASE) };
     let granted = OfContext { context: of.context, lock: of.lock, owner: of.owner, says };
-    let told = play.ask(Ask::OfShared(Box::new(OfShared::Lock(granted))));
-    assert_eq!(told, ["lock_acquired a", "conversation_awaited a"]);
+    play.ask(Ask::OfShared(Box::new(OfShared::Lock(granted))))
 }
 
 #[test]
