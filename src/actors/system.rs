@@ -186,7 +186,8 @@ impl System {
         let projector = Arc::new(Projector::new(store, standings, read_models(settings.cache_bytes)));
         let cache = CacheView::new(Arc::clone(&projector));
         let known = (Arc::new(AgentsView::new(Arc::clone(&projector))), cache.clone());
-        let live = Runs::new(Arc::clone(&hosting), Arc::clone(&agents), writers, Arc::clone(&logs), known);
+        let (made_by, said) = (Arc::clone(&agents), Arc::clone(&logs));
+        let live = Runs::new(Arc::clone(&hosting), made_by, writers, said, known, settings.window);
         let kinds = kinds.with(RunKind { runs: Arc::downgrade(&live), pages }).with(AgentKind { agents });
         let kinds = kinds.with(ContextKind).with(MindKind).with(ConversationKind).with(CacheKind);
         hosting.register(kinds);

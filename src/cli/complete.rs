@@ -95,12 +95,14 @@ fn with_value(verb: &str, argument: Arg) -> Arg {
         ("history" | "replay", "run") => candidates(argument, |typed| {
             let streams =
                 typed.agents().into_iter().map(|agent| CompletionCandidate::new(format!("agent/{agent}")));
-            known::runs(typed, false).into_iter().chain(streams).collect()
+            let talks = known::conversations(typed, "conversation/");
+            known::runs(typed, false).into_iter().chain(streams).chain(talks).collect()
         }),
         (_, "run") => candidates(argument, move |typed| known::runs(typed, unfinished)),
         ("run", "until") => candidates(argument, |typed| plain(typed.steps_of_file())),
         (_, "step" | "until" | "to") => candidates(argument, known::steps),
         (_, "request") => candidates(argument, known::requests),
+        (_, "conversation") => candidates(argument, |typed| known::conversations(typed, "")),
         ("signal", "name") => candidates(argument, known::signals),
         ("ask", "agent") | ("run", "agents") => candidates(argument, |typed| {
             // What is built in cannot be asked.

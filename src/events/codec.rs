@@ -186,8 +186,11 @@ event_table! {
         LockAcquired "lock_acquired" 1;
         LockGivenBack "lock_given_back" 1;
         PreparationWithdrawn "preparation_withdrawn" 1;
-        AttemptAnswered "attempt_answered" 1;
+        AttemptAnswered "attempt_answered" 2 <- 1 AttemptAnsweredV1;
         ContextWritten "context_written" 1;
+        ConversationAwaited "conversation_awaited" 1;
+        ConversationRead "conversation_read" 1;
+        ConversationContinued "conversation_continued" 1;
         ModelCalled "model_called" 1;
         HandoffDeclared "handoff_declared" 1;
         AnswerNoted "answer_noted" 1;

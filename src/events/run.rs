@@ -7,6 +7,7 @@ mod cache;
 mod children;
 mod context;
 mod control;
+mod conversations;
 mod graph;
 mod handoff;
 mod messages;
@@ -42,6 +43,9 @@ pub use children::{
 pub use context::ContextChanged;
 pub use control::{
     CancelRequested, DrivingBegan, PausePlanned, RetryRequested, RunCancelled, RunPaused, RunUnpaused,
+};
+pub use conversations::{
+    ConversationAwaited, ConversationContinued, ConversationRead, TurnToAdd, TurnsToAdd,
 };
 pub use graph::{Because, Item, StepAdded, StepKind, Undo, UndoWhen};
 pub use handoff::HandoffDeclared;
@@ -430,7 +434,7 @@ run_events! {
     RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
     ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, ContextChanged, ContextAwaited,
-    ContextRead, LockRequested, LockAcquired, LockGivenBack, PreparationWithdrawn, AttemptAnswered, ContextWritten, HandoffDeclared, AnswerNoted, Escalated, RepairAsked, RequestRouted, BudgetSet, BudgetReserved, BudgetSettled, BudgetExhausted, BudgetRaised, TaskOffered, TaskTaken, TaskProgressed, TaskLapsed, MessageSent, ModelCalled,
+    ContextRead, LockRequested, LockAcquired, LockGivenBack, PreparationWithdrawn, AttemptAnswered, ContextWritten, ConversationAwaited, ConversationRead, ConversationContinued, HandoffDeclared, AnswerNoted, Escalated, RepairAsked, RequestRouted, BudgetSet, BudgetReserved, BudgetSettled, BudgetExhausted, BudgetRaised, TaskOffered, TaskTaken, TaskProgressed, TaskLapsed, MessageSent, ModelCalled,
     MessageGiven, MessageHandled, MessageExpired, DeliveryStarted, DeliveryFailed, DeliveryLost, RunPaused, RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck, CacheBypassed, CacheAwaited, CacheHit, CacheMissed, AnswerKept,
@@ -468,6 +472,7 @@ impl RunEvent {
             Self::ContextRead(read) => [Some(&read.value), None],
             Self::AnswerKept(kept) => [Some(&kept.answer), None],
             Self::AttemptAnswered(answered) => return answered.blobs(),
+            Self::ConversationRead(read) => return read.blobs(),
             Self::ModelCalled(called) => return called.blobs(),
             Self::HandoffDeclared(declared) => [Some(&declared.context), None],
             Self::RepairAsked(asked) => [Some(&asked.answered), None],

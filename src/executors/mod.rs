@@ -15,11 +15,13 @@
 //! - [`messages`]: the messages that an attempt is given, and that are delivered
 //! - `inspection`: programs that only look at a work folder
 //! - `http`: what all that is asked over HTTP has in common
+//! - [`conversations`]: the conversation with which a step goes on
 //! - `turns`: what an agent that uses tools is told of its turns so far
 //! - `usage`: what an attempt reports that it used up
 //! - [`voice`]: what an attempt says while it goes on
 
 pub mod children;
+pub mod conversations;
 pub mod definition;
 pub mod delivery;
 pub mod discovery;
@@ -52,7 +54,7 @@ use crate::events::ids::{
 };
 use crate::events::json::{BlobRef, Json, Payload};
 use crate::events::problem::{Code, Problem};
-use crate::events::run::{AttemptStarted, Purpose, Undoes};
+use crate::events::run::{AttemptStarted, ConversationRead, Purpose, Undoes};
 use crate::events::time::Timestamp;
 use crate::kernel::Blobs;
 use crate::workflow::definition::Definition;
@@ -61,6 +63,7 @@ use crate::workflow::work::Work;
 pub use crate::workflow::work::{AgentRequest, Failure, Output, Stop, ToolCall};
 pub use turns::{ToolOffer, Turn, TurnOver};
 
+use conversations::ConversationGiven;
 pub use definition::{AgentDefinition, ExecutorKind};
 use mask::masked::Masked;
 use messages::Incoming;
@@ -99,6 +102,8 @@ pub struct Task {
     pub contexts: BTreeMap<String, BTreeMap<String, ContextEntry>>,
     /// The numbers of the grants by which it holds its locks, each by `CONTEXT/NAME`.
     pub locks: BTreeMap<String, LockFence>,
+    /// The conversation with which the step goes on, if it goes on with one.
+    pub conversation: Option<ConversationGiven>,
     /// The messages from other agents that the attempt handles if it succeeds, the most urgent first, and among those the
     /// oldest.
     pub messages: Vec<MessageGiven>,
@@ -130,6 +135,8 @@ pub struct Assignment {
     /// What the step has read of contexts that runs share.
     reads: Vec<(ContextName, ContextKey, KeyVersion, Payload)>,
     locks: BTreeMap<String, LockFence>,
+    /// What is at hand of the conversation with which its step goes on.
+    heard: Option<Arc<ConversationRead>>,
     /// The messages that it is given.
     messages: Vec<Arc<Sent>>,
     /// Where its step is defined, and as which: only what is to be done has a shape.
@@ -149,6 +156,7 @@ impl Assignment {
         let values = Arc::clone(run.context());
         let (reads, held) = (run.reads_of(&started.step), run.held(&started.step).iter());
         let locks = held.map(|held| (format!("{}/{}", held.of.context, held.of.lock), held.fence)).collect();
+        let heard = run.heard_by(&started.step).filter(|_| started.purpose == Purpose::Do).cloned();
         let messages = run.messages().given_at_start(started.fence).cloned().collect();
         let node = run.node(&started.step).filter(|_| started.purpose == Purpose::Do);
         let template = node.map(|(_, node)| {
@@ -158,7 +166,7 @@ impl Assignment {
         let turn = UnreadTurn::of(run, started);
         let (about, started) = (Arc::clone(about), Arc::clone(started));
         let assignment =
-            Self { about, started, undoes, values, reads, locks, messages, template: None, turn };
+            Self { about, started, undoes, values, reads, locks, heard, messages, template: None, turn };
         // Who is defined nowhere is a program of the file's own: nobody tells it of a shape.
         let template = template.filter(|_| assignment.agent_definition().is_some());
         Ok(Self { template, ..assignment })
@@ -182,11 +190,12 @@ impl Assignment {
         let payloads = payloads.chain(self.values.values().map(|known| &known.value));
         let payloads = payloads.chain(self.reads.iter().map(|(.., value)| value));
         let payloads = payloads.chain(self.messages.iter().map(|sent| &sent.message.body));
+        let heard = self.heard.iter().flat_map(|heard| heard.blobs()).map(|blob| blob.hash);
         let definition = (!self.reads.is_empty()).then_some(self.about.started.definition.hash);
         let template = self.template.as_ref().map(|(definition, _)| *definition);
         let of_turn = self.turn.iter().flat_map(UnreadTurn::content);
         let blobs = payloads.filter_map(Payload::blob).map(|blob| blob.hash);
-        blobs.chain(definition).chain(template).chain(of_turn).collect()
+        blobs.chain(heard).chain(definition).chain(template).chain(of_turn).collect()
     }
 
     /// Reads the blobs that it refers to.
@@ -194,7 +203,7 @@ impl Assignment {
     /// # Errors
     /// When one of them cannot be read.
     pub fn read(self, blobs: &dyn Blobs) -> Result<Task, Problem> {
-        let Self { about, started, undoes, values, reads, locks, messages, template, turn } = self;
+        let Self { about, started, undoes, values, reads, locks, heard, messages, template, turn } = self;
         let json = |payload: &Payload| blobs.json(payload).map_err(|unreadable| unreadable.problem());
         let work: Work = serde_json::from_str(json(&started.input)?.text())
             .map_err(|error| Problem::new(Code::Internal, format!("an attempt's input: {error}")))?;
@@ -214,6 +223,8 @@ impl Assignment {
             }
         }
         let schema = template.map(|(definition, step)| shape_of(&definition, &step, blobs)).transpose()?;
+        let conversation = heard.map(|heard| ConversationGiven::of(&heard, blobs)).transpose();
+        let conversation = conversation.map_err(|unreadable| unreadable.problem())?;
         let given =
             messages.iter().map(|sent| Ok(MessageGiven::of(&about.id, sent, json(&sent.message.body)?)));
         let given = given.collect::<Result<_, Problem>>()?;
@@ -232,6 +243,7 @@ impl Assignment {
             context: messages::entries(&values, blobs)?,
             contexts,
             locks,
+            conversation,
             messages: given,
             schema: schema.flatten(),
             turn: turn.map(|turn| turn.read(blobs)).transpose()?.map(Box::new),

@@ -132,6 +132,7 @@ mod tests {
             compensates: None,
             context: Default::default(),
             contexts: Default::default(),
+            conversation: None,
             locks: Default::default(),
             messages: Vec::new(),
             schema: None,

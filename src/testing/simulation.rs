@@ -4,6 +4,7 @@
 
 mod agents;
 mod contexts;
+mod conversations;
 mod people;
 mod slots;
 mod start;
@@ -29,6 +30,7 @@ use crate::kernel::{Aggregate, Blobs, Effect};
 use crate::workflow::definition::Definition;
 
 use contexts::Contexts;
+use conversations::Conversations;
 pub use people::OpenRequest;
 use slots::Slots;
 pub use start::{child_of, start_of};
@@ -66,6 +68,7 @@ pub struct Simulation<W> {
     /// The last command, and its id.
     last: Option<(Ask, CommandId)>,
     contexts: Contexts,
+    conversations: Conversations,
     /// The world that the run acts on.
     pub world: W,
 }
@@ -87,6 +90,7 @@ impl<W: World> Simulation<W> {
             asked: 0,
             last: None,
             contexts: Contexts::default(),
+            conversations: Conversations::default(),
             world,
         };
         simulation.must(Ask::Start(Box::new(start)))?;
@@ -477,6 +481,7 @@ impl<W: Clone> Clone for Simulation<W> {
             asked: self.asked,
             last: self.last.clone(),
             contexts: self.contexts.clone(),
+            conversations: self.conversations.clone(),
             world: self.world.clone(),
         }
     }

@@ -8,8 +8,12 @@ pub mod extract;
 pub mod relevance;
 pub mod tokens;
 
+use serde_json::Value;
+
+use super::work::Work;
 use crate::events::conversation::Role;
 use crate::events::ids::TurnNumber;
+use crate::events::json::Json;
 
 /// What somebody has said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,4 +41,27 @@ impl Summary {
         let tokens = tokens::of_turn(&text);
         Self { text, tokens }
     }
+}
+
+/// What a step asks its agent, in words: its prompt, and behind it what it gives the agent as JSON. None where it asks nothing.
+pub fn asked(work: &Work) -> Option<String> {
+    let prompt = work.prompt.as_deref().filter(|prompt| !prompt.trim().is_empty());
+    let with = Some(work.with.text()).filter(|_| !work.with.is_null());
+    let asked: Vec<&str> = prompt.into_iter().chain(with).collect();
+    (!asked.is_empty()).then(|| asked.join("\n\n"))
+}
+
+/// What an agent answered, in words: a text as it is, anything else as JSON. None where it answered nothing.
+pub fn answered(answer: &Json) -> Option<String> {
+    let text = match answer.value() {
+        Value::Null => return None,
+        Value::String(text) => text,
+        // A program that says something that is no JSON.
+        Value::Object(fields) if fields.len() == 1 => match fields.get("stdout").and_then(Value::as_str) {
+            Some(text) => text.to_owned(),
+            None => answer.text().to_owned(),
+        },
+        _ => answer.text().to_owned(),
+    };
+    (!text.trim().is_empty()).then_some(text)
 }

@@ -189,6 +189,9 @@ pub struct Step {
     /// The locks that it holds for each attempt, in the order in which it gets them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub locks: Vec<StepLock>,
+    /// The conversation with which it goes on, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<Template>,
     /// Lets it take an earlier answer in place of an attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheRules>,

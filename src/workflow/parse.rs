@@ -21,6 +21,7 @@ use crate::events::run::{OnLimit, SpendLimits};
 use crate::events::text::{is_control, printable};
 
 mod cache;
+mod conversation;
 mod data;
 mod defaults;
 mod diagnostics;
@@ -275,6 +276,7 @@ const STEP_NOT_BUILT: &[&str] = &["artifacts", "files", "merge", "priority", "wo
 /// Keys of steps, which have no place in a workflow or in its `defaults`.
 const OF_ONE_STEP: &[(&str, &str)] = &[
     ("cache", ONE_STEP),
+    ("conversation", ONE_STEP),
     ("compensate", ONE_STEP),
     ("irreversible", ONE_STEP),
     ("at_most_once", ONE_STEP),

@@ -148,6 +148,7 @@ fn gate(phase: &str, approval: &Approval) -> Step {
         schema: None,
         phase: Some(phase.to_owned()),
         locks: Vec::new(),
+        conversation: None,
         cache: None,
         irreversible: false,
         at_most_once: false,

@@ -93,7 +93,8 @@ impl Step {
             Does::Sleep(_) | Does::WaitFor(_) | Does::AskOfPhase => [None, None],
         };
         let files = self.cache.as_ref().and_then(|cache| cache.files.as_ref());
-        does.into_iter().flatten().chain(self.env.values()).chain(&self.cwd).chain(files)
+        let beside = self.cwd.iter().chain(files).chain(&self.conversation);
+        does.into_iter().flatten().chain(self.env.values()).chain(beside)
     }
 
     fn rendered(&self, does: &Does, scope: &Scope) -> Result<Work, RenderError> {
@@ -131,6 +132,15 @@ impl Step {
         let globs = files.render_texts(&LazyView::new(scope))?;
         globs.iter().try_for_each(|glob| cache::check_glob(glob).map_err(RenderError::Failed))?;
         Ok(globs.into_iter().map(Arc::from).collect())
+    }
+
+    /// The name of the conversation with which it goes on; empty if it goes on with none.
+    ///
+    /// # Errors
+    /// When an expression has no value: see [`RenderError`].
+    pub fn conversation(&self, scope: &Scope) -> Result<String, RenderError> {
+        let name = self.conversation.as_ref().map(|name| name.render_text(&LazyView::new(scope)));
+        Ok(name.transpose()?.unwrap_or_default())
     }
 
     /// The items of its fan-out; empty if it has no `for_each`.

@@ -150,6 +150,7 @@ impl StuckWork {
             output: None,
             schema: None,
             locks: Vec::new(),
+            conversation: None,
             irreversible: false,
             at_most_once: false,
             ..stuck.clone()

@@ -199,6 +199,8 @@ pub fn call(turn: &Step, agent: &AgentName, wanted: &ToolCall, tool: &Tool, is_a
         schema: None,
         irreversible: tool.irreversible,
         at_most_once: false,
+        // What a tool is given and answers is no word of the conversation.
+        conversation: None,
         ..turn.clone()
     }
 }

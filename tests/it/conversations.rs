@@ -2,6 +2,7 @@
 //! full; and by a program that embeds the engine.
 
 mod costs;
+mod steps;
 
 use std::process::{Command, Stdio};
 

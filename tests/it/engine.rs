@@ -6,6 +6,7 @@ mod cache;
 mod children;
 mod clocks;
 mod contexts;
+mod conversations;
 mod counter;
 mod crashes;
 mod decisions;

@@ -3,6 +3,7 @@
 //! these tests is one to the providers' own clients.
 
 mod clients;
+mod conversations;
 mod crashes;
 mod failures;
 mod plans;

@@ -107,6 +107,10 @@ const OF_PAUSES: [&str; 1] = ["preparation_withdrawn"];
 /// and `run::tests::random` answers it at random.
 const OF_CACHES: [&str; 5] = ["cache_bypassed", "cache_awaited", "cache_hit", "cache_missed", "answer_kept"];
 
+/// What only happens where steps go on with conversations: here none does. `engine::conversations` ends the process with each commit of such a
+/// run, and `run::tests::random` answers them at random.
+const OF_CONVERSATIONS: [&str; 3] = ["conversation_awaited", "conversation_read", "conversation_continued"];
+
 /// What was seen.
 #[derive(Debug, Default)]
 struct Seen {
@@ -131,6 +135,7 @@ impl Seen {
         let elsewhere = [
             &OF_FAMILIES[..],
             &OF_CACHES[..],
+            &OF_CONVERSATIONS,
             &OF_PAUSED_AGENTS,
             &OF_STUCK_AGENTS,
             &OF_PLANNERS,

@@ -4,6 +4,7 @@
 //! - `environment`: what its decisions borrow; `slots`: for attempts that may start
 //! - `awaiting`: agents that are paused, and runs that wait for them; `log`: what is logged of runs
 //! - `shared`: what they want of contexts that they share; `lookups`: earlier answers that their steps could take
+//! - `turns`: what they want of conversations that their steps go on with
 //! - `deliveries`: messages that their agents handle as they come; `speech`: what their agents say meanwhile;
 //!   `conversations`: what attempts are given meanwhile; [`tasks`]: those that somebody outside takes
 
@@ -20,6 +21,7 @@ mod slots;
 mod speech;
 pub mod tasks;
 pub mod told;
+mod turns;
 
 use std::sync::{Arc, Weak};
 
@@ -44,6 +46,7 @@ use super::pages::scribe::Scribe;
 use super::pages::team::TeamKeeper;
 use super::send::send;
 use crate::aggregates::run::{self, Ask, Run, StartRun};
+use crate::events::conversation::Window;
 use crate::events::ids::{RunId, StreamId, Version};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
@@ -66,6 +69,8 @@ pub struct Runs {
     conversations: Conversations,
     handing: Handing,
     lookups: Lookups,
+    /// How much is in the window of a conversation that a step begins.
+    window: Window,
     /// Attempts that agents are making, and pages that are being written.
     in_flight: watch::Sender<usize>,
 }
@@ -119,6 +124,7 @@ impl Runs {
         (scribe, team): (Arc<Scribe>, Arc<TeamKeeper>),
         logs: Arc<Logs>,
         (known, cache): (Arc<AgentsView>, CacheView),
+        window: Window,
     ) -> Arc<Self> {
         let awaiting = Awaiting::new(known);
         let conversations = Conversations::default();
@@ -134,6 +140,7 @@ impl Runs {
             conversations,
             handing,
             lookups,
+            window,
             in_flight,
         })
     }

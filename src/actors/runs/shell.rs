@@ -15,7 +15,7 @@ use super::shared::{self, Renewal};
 use super::slots::{Slots, brought};
 use super::speech::Speech;
 use super::told::ToRun;
-use super::{InFlight, Runs, log};
+use super::{InFlight, Runs, log, turns};
 use crate::actors::agents::agent::{Assigned, AttemptCallback, EndLeftover, Job, Perform, StopAttempt};
 use crate::actors::agents::dispatcher::{Bring, News};
 use crate::actors::hosting::context::HostContext;
@@ -306,6 +306,14 @@ impl Shell<Run> for RunShell {
             RunEffect::Shared(SharedEffect::LookUp(awaited)) => {
                 if let Some(runs) = self.runs.upgrade() {
                     runs.lookups.look_up(&self.context, self.address.clone(), awaited);
+                }
+            }
+            RunEffect::Shared(SharedEffect::Hear { step, conversation }) => {
+                turns::hear(&self.context, self.address.clone(), step, conversation);
+            }
+            RunEffect::Shared(SharedEffect::Continue { step, fence, .. }) => {
+                if let Some(runs) = self.runs.upgrade() {
+                    turns::go_on(&runs, self.address.clone(), (&self.run, state), step, fence);
                 }
             }
             RunEffect::Deliver(started) => self.deliveries.deliver(state, &started, &mut self.slots),

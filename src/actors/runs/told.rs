@@ -16,11 +16,11 @@ pub enum ToRun {
     OfSlot(News),
     /// It could use an agent that this process does not have.
     Lacks(Problem),
-    /// What a step waits for of shared contexts, or of earlier answers.
+    /// What a step waits for of shared contexts, of earlier answers, or of its conversation.
     Shared {
         /// What the run wanted.
         effect: SharedEffectId,
-        /// What was read, or why that is not known.
+        /// What was read or came of it, or why that is not known.
         says: OfShared,
     },
     /// Somebody waits for the answer to a message that is sent after this.

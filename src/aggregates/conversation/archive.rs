@@ -60,9 +60,16 @@ impl Archived {
 
     /// What was said, as events carry it.
     pub fn payload(&self) -> Payload {
-        match &self.content {
-            Content::Text(text) => Payload::Inline(Json::from(&serde_json::Value::String(text.clone()))),
-            Content::Blob(reference) => Payload::Blob(*reference),
+        self.content.payload()
+    }
+}
+
+impl Content {
+    /// The same as events carry it.
+    pub fn payload(&self) -> Payload {
+        match self {
+            Self::Text(text) => Payload::Inline(Json::from(&serde_json::Value::String(text.clone()))),
+            Self::Blob(reference) => Payload::Blob(*reference),
         }
     }
 }

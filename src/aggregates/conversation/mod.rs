@@ -3,12 +3,14 @@
 //!
 //! - `command`: what it is asked; `decide`: what comes of that; `rejection`: why it refuses
 //! - `evolve`: what each event makes true
+//! - [`at_hand`]: what is given to whoever goes on with it, in pages
 //! - `leaving`: which turns leave the window when there is too much in it. Who summarises them is not decided here: a summary comes
 //!   with the command, by whomever it was made
 //! - [`archive`]: the pages on which they are found again
 //! - `recorded`: commands as they are recorded, and what they were
 
 pub mod archive;
+pub mod at_hand;
 mod command;
 mod decide;
 mod evolve;

@@ -3,6 +3,7 @@
 //! to do ends is in `end`, how it is undone in `unwind`.
 
 mod cache;
+mod conversations;
 mod end;
 pub(super) mod grow;
 mod people;

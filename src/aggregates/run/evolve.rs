@@ -4,7 +4,7 @@
 //! people do in `control`, how a run is undone in `saga`, what people are asked in `people`, what runs of its own do for it
 //! in `children`, which paused agents it waits for in `agents`, what its agents share in `context`, what they say to each
 //! other in `messages`, how they hand over in `handoff`, what is seen of those that
-//! are stuck in `stuck`, what it spends in `spend`, which attempts are handed out in `tasks`, what it asks of contexts that it shares with other runs in `shared`,
+//! are stuck in `stuck`, what it spends in `spend`, which attempts are handed out in `tasks`, what it asks of contexts that it shares with other runs in `shared`, of conversations in `conversations`,
 //! which earlier answers its steps take in `cache`.
 
 mod agents;
@@ -12,6 +12,7 @@ mod cache;
 mod children;
 mod context;
 mod control;
+mod conversations;
 mod graph;
 mod handoff;
 mod messages;
@@ -148,13 +149,10 @@ impl Evolution<'_> {
             RunEvent::StepCancelled(event) => self.step_cancelled(event),
             RunEvent::TimerSet(event) => self.timer_set(event),
             RunEvent::TimerFired(event) => self.timer_fired(event),
-            RunEvent::ApprovalRequested(event) => self.approval_requested(event),
-            RunEvent::ApprovalChecked(event) => self.approval_checked(event),
-            RunEvent::ApprovalGranted(event) => self.approval_granted(event),
-            RunEvent::ApprovalRefused(event) => self.approval_refused(event),
-            RunEvent::ApprovalExpired(event) => self.approval_expired(event),
-            RunEvent::SignalAwaited(event) => self.signal_awaited(event),
-            RunEvent::SignalReceived(event) => self.signal_received(event),
+            RunEvent::ApprovalRequested(_) | RunEvent::ApprovalChecked(_) => self.of_people(event),
+            RunEvent::ApprovalGranted(_) | RunEvent::ApprovalRefused(_) => self.of_people(event),
+            RunEvent::ApprovalExpired(_) => self.of_people(event),
+            RunEvent::SignalAwaited(_) | RunEvent::SignalReceived(_) => self.of_people(event),
             RunEvent::ChildStarted(event) => self.child_started(event),
             RunEvent::ChildRested(event) => self.child_rested(event),
             RunEvent::ChildStirred(event) => self.child_stirred(event),
@@ -169,6 +167,8 @@ impl Evolution<'_> {
             RunEvent::LockRequested(_) | RunEvent::LockAcquired(_) => self.of_shared(event),
             RunEvent::LockGivenBack(_) | RunEvent::PreparationWithdrawn(_) => self.of_shared(event),
             RunEvent::AttemptAnswered(_) | RunEvent::ContextWritten(_) => self.of_shared(event),
+            RunEvent::ConversationAwaited(_) | RunEvent::ConversationRead(_) => self.of_shared(event),
+            RunEvent::ConversationContinued(_) => self.of_shared(event),
             RunEvent::HandoffDeclared(event) => self.handoff_declared(event),
             RunEvent::AnswerNoted(_) | RunEvent::Escalated(_) => self.of_stuck(event),
             RunEvent::RepairAsked(_) => self.of_stuck(event),

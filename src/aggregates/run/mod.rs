@@ -4,7 +4,7 @@
 //! - `people`: what people are asked, and what they said
 //! - `index`, `graph`, `node`: which step, how they hang together, and what is known of each
 //! - `life`: where a run is in its life; `phase`: where doing a step is, and where undoing it is
-//! - `beside`: what attempts want beside their answer; `context`: what its agents share; `shared`: what it asks of contexts
+//! - `beside`: what attempts want beside their answer; `context`: what its agents share; `shared`: what it asks of contexts; `conversations`: what it asks of those
 //!   that it shares with other runs; `sharing`: when it says so, and what follows from the answer; `handoff`, `hop`: how an agent hands over, and what is known of that
 //! - `report`: what agents say of their work in their answers; `goal`: how a plan of tasks is asked for, and mended
 //! - [`turns`]: agents that use tools, their turns and what those want
@@ -32,6 +32,7 @@ mod budget;
 pub mod child;
 pub mod command;
 mod context;
+mod conversations;
 mod decide;
 mod delivering;
 mod evolve;
@@ -85,6 +86,7 @@ pub use crate::events::run::RunStatus;
 pub use budget::{Budget, Exhausted, Raise};
 pub use command::{Ask, Grants, Order, RunEffect, RunEffectId};
 pub(crate) use context::{Context, ContextValue};
+pub use conversations::{Adding, OfConversation};
 pub(crate) use graph::Graph;
 pub(crate) use hop::Hop;
 pub(crate) use index::StepIndex;

@@ -2,9 +2,10 @@
 //! new one gets the next schema number under its command's name, and its own file in `tests/golden`.
 
 //!
-//! - `record`: a command that was decided; `recall`: the same command again; `results`: both, of what came of attempts; `shared`: both, of what contexts say; `messages`: both, of
+//! - `record`: a command that was decided; `recall`: the same command again; `results`: both, of what came of attempts; `shared`: both, of what contexts say; `conversations`: both, of what those say; `messages`: both, of
 //!   what agents say; `tasks`: both, of what is wanted of tasks
 
+mod conversations;
 mod messages;
 mod recall;
 mod record;
@@ -67,6 +68,9 @@ pub const RECORDS: &[(&str, u16)] = &[
     ("lock_refused", 1),
     ("lock_given_back", 1),
     ("context_answered", 1),
+    ("conversation_heard", 1),
+    ("conversation_not_heard", 1),
+    ("conversation_answered", 1),
     ("cache_looked_up", 1),
     ("cache_not_looked_up", 1),
     ("say", 1),

@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::conversations::OfConversation;
 use super::queue::Queue;
 use super::{Run, StepIndex};
 use crate::aggregates::context::OfContext;
 use crate::events::context::Held;
 use crate::events::ids::{
-    AgentName, ContextKey, ContextName, Fence, Hash, KeyVersion, LockFence, LockName, StepId,
+    AgentName, ContextKey, ContextName, ConversationName, Fence, Hash, KeyVersion, LockFence, LockName,
+    StepId,
 };
 use crate::events::json::{Json, Payload};
 use crate::events::problem::Code;
-use crate::events::run::{AnswerSource, CacheAwaited, Purpose, SharedWrite};
+use crate::events::run::{AnswerSource, CacheAwaited, ConversationRead, Purpose, SharedWrite, TurnsToAdd};
 use crate::events::time::Timestamp;
 use crate::kernel::Lasts;
 use crate::workflow::work::Failure;
@@ -28,7 +30,7 @@ pub const LEASE: Duration = Duration::from_secs(60);
 /// How long a step waits for a lock, if its `timeout` does not say it.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(3_600);
 
-/// What a run knows of what it asks of shared contexts.
+/// What a run knows of what it asks of shared contexts and of conversations.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Shared {
     /// Steps that could be tried but for what they wait for.
@@ -45,6 +47,8 @@ pub(crate) struct Shared {
     pub(super) requests: u64,
     /// Steps for which no answer was found, or whose attempts are open since, and what was looked up.
     pub(super) looked_up: BTreeMap<StepIndex, LookedUp>,
+    /// What was read of conversations for steps that are to be tried with it, or are being tried.
+    pub(super) heard: BTreeMap<StepIndex, Arc<ConversationRead>>,
     /// Whether no step of the run takes an earlier answer.
     pub(super) bypasses_cache: bool,
 }
@@ -67,6 +71,8 @@ pub(crate) enum Preparing {
     Locking { lock: LockOf, until: Timestamp, purpose: Purpose },
     /// To know whether there is an earlier answer.
     LookingUp(Arc<CacheAwaited>),
+    /// To know what is at hand of a conversation.
+    Hearing(ConversationName),
 }
 
 /// A lock as somebody wants or has it.
@@ -107,7 +113,7 @@ pub(crate) struct ValueRead {
     pub(crate) value: Payload,
 }
 
-/// What an attempt answered that is over when its contexts have taken what it writes.
+/// What an attempt answered that is over when its contexts and its conversation have taken what comes of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Writing {
     /// All that it answered: an `Output` as JSON.
@@ -118,6 +124,8 @@ pub(crate) struct Writing {
     pub(super) key: (Arc<str>, u32),
     /// What is not written yet, by context.
     pub(super) left: BTreeMap<ContextName, Arc<SharedWrite>>,
+    /// What a conversation is to be told when nothing is left to be written.
+    pub(super) turns: Option<Arc<TurnsToAdd>>,
 }
 
 /// Something that a run wants of shared contexts.
@@ -132,6 +140,13 @@ pub enum SharedEffect {
     },
     /// An earlier answer is to be looked up.
     LookUp(Arc<CacheAwaited>),
+    /// What is at hand of a conversation is to be read.
+    Hear {
+        /// The step that goes on with it.
+        step: StepId,
+        /// The conversation.
+        conversation: ConversationName,
+    },
     /// A lock is wanted.
     Lock {
         /// The step that is to hold it.
@@ -152,6 +167,15 @@ pub enum SharedEffect {
         /// The context.
         context: ContextName,
     },
+    /// Turns are to be added to a conversation.
+    Continue {
+        /// The step that was tried.
+        step: StepId,
+        /// The fence of the attempt.
+        fence: Fence,
+        /// The conversation.
+        conversation: ConversationName,
+    },
 }
 
 /// The id of a [`SharedEffect`].
@@ -161,12 +185,16 @@ pub enum SharedEffectId {
     Read(StepId),
     /// Of [`SharedEffect::LookUp`], by its step.
     LookUp(StepId),
+    /// Of [`SharedEffect::Hear`], by its step.
+    Hear(StepId),
     /// Of [`SharedEffect::Lock`].
     Lock(LockOf),
     /// Of [`SharedEffect::GiveBack`].
     GiveBack(LockOf),
     /// Of [`SharedEffect::Write`], by the attempt's fence and the context.
     Write(Fence, ContextName),
+    /// Of [`SharedEffect::Continue`], by the attempt's fence.
+    Continue(Fence),
 }
 
 impl SharedEffect {
@@ -174,9 +202,11 @@ impl SharedEffect {
         match self {
             Self::Read { step, .. } => SharedEffectId::Read(step.clone()),
             Self::LookUp(awaited) => SharedEffectId::LookUp(awaited.step.clone()),
+            Self::Hear { step, .. } => SharedEffectId::Hear(step.clone()),
             Self::Lock { of, .. } => SharedEffectId::Lock(of.clone()),
             Self::GiveBack(of) => SharedEffectId::GiveBack(of.clone()),
             Self::Write { fence, context, .. } => SharedEffectId::Write(*fence, context.clone()),
+            Self::Continue { fence, .. } => SharedEffectId::Continue(*fence),
         }
     }
 
@@ -253,6 +283,8 @@ pub enum OfShared {
         /// Why nothing was written; none if it was.
         refused: Option<(Code, String)>,
     },
+    /// What came of something that it asked of a conversation.
+    Conversation(OfConversation),
 }
 
 impl OfShared {
@@ -267,6 +299,7 @@ impl OfShared {
             Self::LockRefused { .. } => "lock_refused",
             Self::GivenBack(_) => "lock_given_back",
             Self::Written { .. } => "context_answered",
+            Self::Conversation(says) => says.name(),
         }
     }
 }
@@ -288,6 +321,12 @@ impl Shared {
     /// Whether a step waits until it has read something or holds a lock.
     pub(super) fn holds_up(&self, place: StepIndex) -> bool {
         self.preparing.contains_key(&place)
+    }
+
+    /// The steps that wait for what is at hand of a conversation.
+    pub(super) fn hearing(&self) -> impl Iterator<Item = StepIndex> {
+        let hears = |preparing: &Preparing| matches!(preparing, Preparing::Hearing(_));
+        self.preparing.iter().filter(move |(_, preparing)| hears(preparing)).map(|(place, _)| *place)
     }
 
     /// Whether a step waits for the value of a key.
@@ -314,6 +353,7 @@ impl Preparing {
         match self.clone() {
             Self::Reading(keys) => SharedEffect::Read { step, keys },
             Self::LookingUp(awaited) => SharedEffect::LookUp(awaited),
+            Self::Hearing(conversation) => SharedEffect::Hear { step, conversation },
             Self::Locking { lock, until, .. } => SharedEffect::Lock { step, of: lock, until },
         }
     }
@@ -321,7 +361,7 @@ impl Preparing {
     /// Whether the step is to be done or undone.
     pub(super) const fn purpose(&self) -> Purpose {
         match self {
-            Self::Reading(_) | Self::LookingUp(_) => Purpose::Do,
+            Self::Reading(_) | Self::LookingUp(_) | Self::Hearing(_) => Purpose::Do,
             Self::Locking { purpose, .. } => *purpose,
         }
     }
@@ -334,7 +374,14 @@ impl Writing {
             fence,
             context: context.clone(),
         };
-        self.left.keys().map(effect)
+        // A conversation is told last: what a context refuses was never said.
+        let turns = self.turns.iter().filter(|_| self.left.is_empty());
+        let turns = turns.map(move |turns| SharedEffect::Continue {
+            step: self.step.clone(),
+            fence,
+            conversation: turns.conversation.clone(),
+        });
+        self.left.keys().map(effect).chain(turns)
     }
 }
 
@@ -348,7 +395,7 @@ impl Run {
     /// The locks that steps wait for, each with the step and until when.
     pub(crate) fn locks_awaited(&self) -> impl Iterator<Item = (&StepId, &LockOf, Timestamp)> {
         self.shared.preparing.iter().filter_map(|(place, preparing)| match preparing {
-            Preparing::Reading(_) | Preparing::LookingUp(_) => None,
+            Preparing::Reading(_) | Preparing::LookingUp(_) | Preparing::Hearing(_) => None,
             Preparing::Locking { lock, until, .. } => Some((self.steps.get(*place)?.id(), lock, *until)),
         })
     }
@@ -379,27 +426,31 @@ impl Run {
         let Some(node) = self.steps.get(place) else { return false };
         let is_tried = node.open_attempts().next().is_some();
         let has_read = self.shared.reads.get(&place).is_some_and(|reads| reads.fresh);
-        let has_read = node.doing.is_ready() && (has_read || self.shared.looked_up.contains_key(&place));
+        let knows = self.shared.looked_up.contains_key(&place) || self.shared.heard.contains_key(&place);
+        let has_read = node.doing.is_ready() && (has_read || knows);
         !is_tried && (self.shared.holds_up(place) || has_read || self.shared.held.contains_key(&place))
     }
 
     /// The steps of which that is so.
     pub(super) fn prepared(&self) -> Vec<StepId> {
-        let Shared { preparing, reads, held, looked_up, .. } = &self.shared;
-        let places = preparing.keys().chain(reads.keys()).chain(held.keys()).chain(looked_up.keys());
+        let Shared { preparing, reads, held, looked_up, heard, .. } = &self.shared;
+        let places = preparing.keys().chain(reads.keys()).chain(held.keys());
+        let places = places.chain(looked_up.keys()).chain(heard.keys());
         let places: BTreeSet<_> = places.collect();
         let prepared = places.into_iter().filter(|place| self.is_prepared(**place));
         prepared.filter_map(|place| Some(self.steps.get(*place)?.id().clone())).collect()
     }
 
-    /// The step of a queue that an agent tries next: what holds locks comes before others, who may wait for them.
+    /// The step of a queue that an agent tries next: what holds locks comes before others, who may wait for them, and so does what knows
+    /// what is at hand of its conversation, which others may go on with meanwhile.
     pub(super) fn next_of(&self, queue: &Queue, agent: &AgentName) -> Option<StepIndex> {
-        let mut holders = queue.of(agent).filter(|place| self.shared.held.contains_key(place));
-        if self.shared.held.is_empty() {
-            queue.first(agent)
-        } else {
-            holders.next().or_else(|| queue.first(agent))
+        let Shared { held, heard, .. } = &self.shared;
+        if held.is_empty() && heard.is_empty() {
+            return queue.first(agent);
         }
+        let mut prepared =
+            queue.of(agent).filter(|place| held.contains_key(place) || heard.contains_key(place));
+        prepared.next().or_else(|| queue.first(agent))
     }
 
     /// Whether one more step may wait for a lock: not while there is only room for those that hold some and could be tried.
@@ -414,7 +465,7 @@ impl Run {
         self.shared.held.contains_key(&place) || self.room() as usize > holders
     }
 
-    /// Whether an attempt waits only for contexts that have to take what it writes.
+    /// Whether an attempt waits only for contexts and a conversation that have to take what comes of it.
     pub(super) fn is_writing(&self, fence: Fence) -> bool {
         self.shared.writing.contains_key(&fence)
     }

@@ -28,12 +28,15 @@ impl Run {
         }
     }
 
-    /// What is said to a shared context. What is read is not asked of the stream.
+    /// What is said to a shared context. What is read is not asked of the stream, nor is a conversation told anything without more ado.
     pub(super) fn to_context(&self, effect: &SharedEffect) -> Option<Message> {
         let about = self.about.as_ref()?;
         let run = StreamId::of_run(&about.id);
         let (context, name, id, write): (_, _, _, crate::kernel::Write) = match effect.clone() {
-            SharedEffect::Read { .. } | SharedEffect::LookUp(_) => return None,
+            SharedEffect::Read { .. }
+            | SharedEffect::LookUp(_)
+            | SharedEffect::Hear { .. }
+            | SharedEffect::Continue { .. } => return None,
             SharedEffect::Lock { of, until, .. } => {
                 let LockOf { context, lock, owner } = of;
                 let name = format!("lock/{owner}");
@@ -63,9 +66,14 @@ impl Run {
         let why = |problem: &Problem| (problem.code, problem.message.clone());
         let says = match (effect.clone(), answer) {
             // A lock that was asked for is granted by what the context says then.
-            (SharedEffect::Read { .. } | SharedEffect::LookUp(_), _) | (SharedEffect::Lock { .. }, Ok(_)) => {
-                return None;
-            }
+            (
+                SharedEffect::Read { .. }
+                | SharedEffect::LookUp(_)
+                | SharedEffect::Hear { .. }
+                | SharedEffect::Continue { .. },
+                _,
+            )
+            | (SharedEffect::Lock { .. }, Ok(_)) => return None,
             (SharedEffect::Lock { step, of, .. }, Err(problem)) => {
                 OfShared::LockRefused { step, of, why: why(&problem) }
             }

@@ -5,7 +5,7 @@ use super::Run;
 use crate::events::codec::{self, CodecError};
 
 /// The number of this layout and of the rules that lead to it: see [`crate::kernel::Aggregate::SNAPSHOT_SCHEMA`].
-pub(super) const SCHEMA: u16 = 29;
+pub(super) const SCHEMA: u16 = 30;
 
 pub(super) fn write(run: &Run) -> Result<Vec<u8>, CodecError> {
     codec::to_bytes(run)

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::child::is_made_by;
+use super::conversations::OfConversation;
 use super::kin::Wants;
 use super::node::Compensation;
 use super::shared::OfShared;
@@ -193,7 +194,10 @@ impl Run {
 
     /// A step may start that waited for that, or those behind one that has written.
     fn wanted_with(&self, says: &OfShared, wanted: &mut Wanted<'_>) {
-        if let OfShared::Written { step, .. } | OfShared::LookedUp { step, found: Some(_), .. } = says {
+        if let OfShared::Written { step, .. }
+        | OfShared::Conversation(OfConversation::Continued { step, .. })
+        | OfShared::LookedUp { step, found: Some(_), .. } = says
+        {
             self.wanted_behind(step, wanted);
         }
         // A step that cannot take what was found is tried.
@@ -203,7 +207,9 @@ impl Run {
     /// The step that waits for what a context tells, if it may be tried with that.
     fn waits_for_what_is_told(&self, says: &OfShared) -> Option<&Node> {
         let step = match says {
-            OfShared::Read { step, .. } | OfShared::LookedUp { step, .. } => step,
+            OfShared::Read { step, .. }
+            | OfShared::LookedUp { step, .. }
+            | OfShared::Conversation(OfConversation::Heard { step, .. }) => step,
             OfShared::Lock(says) => {
                 self.locks_awaited().find(|(_, lock, _)| lock.owner == says.owner).map(|(step, ..)| step)?
             }

@@ -170,6 +170,7 @@ impl Facade {
             attempt: task.attempt,
             idempotency_key: task.idempotency_key.to_string(),
             work_folder: task.work_folder.to_string(),
+            conversation: task.conversation,
             undoes: task.compensates.map(UndoesTask::of),
             messages: task.messages.iter().map(|given| Json::of(given).unwrap_or_default()).collect(),
         })

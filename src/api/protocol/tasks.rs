@@ -10,6 +10,7 @@ use crate::events::json::Json;
 use crate::events::run::Purpose;
 use crate::events::time::Timestamp;
 use crate::executors::Compensated;
+use crate::executors::conversations::ConversationGiven;
 
 /// What somebody wants of tasks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +126,9 @@ pub struct TaskGiven {
     pub idempotency_key: String,
     /// The absolute folder that relative paths mean.
     pub work_folder: String,
+    /// The conversation with which the step goes on, if it goes on with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<ConversationGiven>,
     /// What is to be undone, if that is what it is for.
     #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<UndoesTask>,

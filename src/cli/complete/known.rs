@@ -30,6 +30,9 @@ const COPIED_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// How many runs are offered: the newest. Who types more than a screen shows has none of them in mind.
 const RUNS_MAX: usize = 200;
 
+/// How many conversations are offered, in the order of their names.
+const CONVERSATIONS_MAX: usize = 1_000;
+
 /// The longest description of a candidate, in characters.
 const HELP_CHARS_MAX: usize = 60;
 
@@ -58,6 +61,18 @@ pub(super) fn tags(typed: &Typed) -> Vec<CompletionCandidate> {
     let Asked::Answered(Response::Runs(rows)) = ask(typed, &list(false)) else { return Vec::new() };
     let tags: BTreeSet<_> = rows.into_iter().flat_map(|row| row.tags).collect();
     tags.iter().filter_map(|(key, value)| candidate(&format!("{key}={value}"), "")).collect()
+}
+
+/// The conversations, each behind this word.
+pub(super) fn conversations(typed: &Typed, before: &str) -> Vec<CompletionCandidate> {
+    let Asked::Answered(Response::Conversations(rows)) = ask(typed, &Request::Conversations) else {
+        return Vec::new();
+    };
+    let named = rows.iter().filter_map(|row| {
+        let turns = if row.turns == 1 { "1 turn".to_owned() } else { format!("{} turns", row.turns) };
+        candidate(&format!("{before}{}", row.conversation), &turns)
+    });
+    named.take(CONVERSATIONS_MAX).collect()
 }
 
 /// The steps of the run that is named, and its phases.

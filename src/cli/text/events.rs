@@ -35,6 +35,12 @@ pub(in crate::cli) fn next(effect: &EffectReport) -> Text {
         }
         EffectReport::GiveBack { lock } => terminal!("give back lock {}", lock),
         EffectReport::Write { step, context } => terminal!("write what {} answered into {}", step, context),
+        EffectReport::Hear { step, conversation } => {
+            terminal!("read what is at hand of conversation {} for {}", conversation, step)
+        }
+        EffectReport::Continue { step, conversation } => {
+            terminal!("add what {} asked and answered to conversation {}", step, conversation)
+        }
         EffectReport::Deliver { message, agent } => terminal!("deliver message {} to {}", message, agent),
         EffectReport::Wake { timer, at } => terminal!("wake for {} at {}", timer, moment(*at)),
     }

@@ -14,7 +14,8 @@ use crate::events::ids::{RunId, StepId, Version};
 use crate::events::run::{ChildEnded, RollbackCause, RollbackStarted, RoundOrder};
 
 pub use attempts::{
-    AttemptFailedV1, AttemptFailedV2, AttemptLostV1, StepCompensatedV1, StepCompletedV1, StepCompletedV2,
+    AttemptAnsweredV1, AttemptFailedV1, AttemptFailedV2, AttemptLostV1, StepCompensatedV1, StepCompletedV1,
+    StepCompletedV2,
 };
 pub use graph::{StepAddedV1, StepAddedV2, StepAddedV3, StepAddedV4};
 pub use messages::{MessageHandledV1, MessageSentV1};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Purpose;
+use super::{Purpose, TurnsToAdd};
 use crate::events::context::Held;
 use crate::events::ids::{ContextKey, ContextName, KeyVersion, LockFence, LockName, StepId};
 use crate::events::json::{BlobRef, Payload};
@@ -87,8 +87,9 @@ pub struct PreparationWithdrawn {
     pub step: StepId,
 }
 
-/// The agent of an open attempt has answered, and values for shared contexts are among what it wants beside its answer: the
-/// attempt succeeds when each context has taken them, for which a [`ContextWritten`] stands.
+/// The agent of an open attempt has answered, and there is something to be said to other streams before the attempt has succeeded. Each
+/// shared context has to take the values for it, for which a [`ContextWritten`] stands, and after those a conversation what the attempt
+/// adds to it, for which a [`super::ConversationContinued`] stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptAnswered {
     /// What the attempt is for.
@@ -101,6 +102,8 @@ pub struct AttemptAnswered {
     pub answer: Payload,
     /// What is to be written, each context once.
     pub writes: Vec<SharedWrite>,
+    /// What is to be added to a conversation; none where the step goes on with none, or neither asked nor answered anything.
+    pub turns: Option<TurnsToAdd>,
 }
 
 /// Keys of a shared context that are to have other values: all of them, or none.
@@ -142,6 +145,7 @@ impl AttemptAnswered {
     /// The blobs that it refers to.
     pub(super) fn blobs(&self) -> Vec<BlobRef> {
         let values = self.writes.iter().flat_map(|write| &write.keys).map(|wanted| &wanted.value);
-        std::iter::once(&self.answer).chain(values).filter_map(Payload::blob).collect()
+        let turns = self.turns.iter().flat_map(|added| &added.turns).map(|turn| &turn.content);
+        std::iter::once(&self.answer).chain(values).chain(turns).filter_map(Payload::blob).collect()
     }
 }

@@ -26,6 +26,7 @@ fn task(with: &serde_json::Value) -> Task {
         compensates: None,
         context: Default::default(),
         contexts: Default::default(),
+        conversation: None,
         locks: Default::default(),
         messages: Vec::new(),
         schema: None,

@@ -53,12 +53,12 @@ impl<'a> Attempt<'a> {
         let number = |key: &str| agent.settings.get(key);
         let max_tokens = number("max_tokens").and_then(Value::as_u64).and_then(|max| u32::try_from(max).ok());
         let messages = prompt::messages(task);
-        // What came before this turn is recorded with the turns that it was said in.
+        // What was said before stands in the run already, with the turns that it was said in.
         let recorded = messages.len() - 1;
         let request = Request {
-            system: prompt::system(agent),
-            tools: task.turn.as_ref().map(|turn| turn.tools.clone()).unwrap_or_default(),
+            system: prompt::with_system_turns(prompt::system(agent), task),
             messages,
+            tools: task.turn.as_ref().map(|turn| turn.tools.clone()).unwrap_or_default(),
             max_tokens: max_tokens.or(chosen.model.max_output),
             temperature: number("temperature").and_then(Value::as_f64),
             schema: task.schema.clone(),
@@ -69,7 +69,7 @@ impl<'a> Attempt<'a> {
             chosen,
             key,
             request,
-            is_first: recorded == 0,
+            is_first: prompt::is_first(task),
             recorded,
             calls: Vec::new(),
             open: None,

@@ -1,9 +1,10 @@
-//! What a model is told for an attempt: the system prompt of its agent, and one message with all that a program would find in
-//! its document.
+//! What a model is told for an attempt: the system prompt of its agent, the conversation with which the step goes on, and one message with
+//! all else that a program would find in its document.
 
 use serde::Serialize;
 
 use super::conversation::{Block, Message, Role};
+use crate::events::conversation::Role as Speaker;
 use crate::events::ids::AgentName;
 use crate::events::run::Undoes;
 use crate::executors::{AgentDefinition, Compensated, Task, TurnOver};
@@ -26,17 +27,33 @@ pub(super) fn system(agent: &AgentDefinition) -> String {
     if body.is_empty() { how } else { format!("{body}\n\n{how}") }
 }
 
-/// The conversation so far: all that there is to say of the task, and for an agent that uses tools the turns before.
+/// What system turns of the conversation with which the step goes on say, behind the system prompt of the agent.
+pub(super) fn with_system_turns(system: String, task: &Task) -> String {
+    let turns = task.conversation.iter().flat_map(|given| &given.turns);
+    let said = turns.filter(|turn| turn.role == Speaker::System).map(|turn| turn.text.trim());
+    let all: Vec<&str> = std::iter::once(&*system).filter(|system| !system.is_empty()).chain(said).collect();
+    all.join("\n\n")
+}
+
+/// All that was said so far: the conversation with which the step goes on, what there is to say of the task, and for an agent that uses
+/// tools the turns before.
 pub(super) fn messages(task: &Task) -> Vec<Message> {
+    let mut messages = conversation(task);
+    messages.push(message(task));
     let before = task.turn.iter().flat_map(|turn| &turn.before).flat_map(over);
-    let mut messages: Vec<Message> = [message(task)].into_iter().chain(before).collect();
-    // The first message says them where there is no turn before: what came later is told with the last of the answers.
-    if messages.len() > 1
+    messages.extend(before);
+    // The message of the step says them where there is no turn before: what came later is told with the last of the answers.
+    if !is_first(task)
         && let (Some(last), false) = (messages.last_mut(), task.messages.is_empty())
     {
         last.content.push(Block::Text { text: said_by_others(task) });
     }
     messages
+}
+
+/// Whether no turn came before.
+pub(super) fn is_first(task: &Task) -> bool {
+    task.turn.as_ref().is_none_or(|turn| turn.before.is_empty())
 }
 
 /// A turn that is over: what the model said and wanted, and what came of that.
@@ -63,7 +80,39 @@ pub(super) fn tool_result(id: &str, content: String, is_error: bool) -> Block {
     Block::ToolResult { id: id.to_owned(), content, is_error }
 }
 
-/// The first message: a block of text for each thing that there is to say.
+/// The conversation with which the step goes on, before its own message: each turn is one, and so is the summary, in the place of the first
+/// turn that it stands for.
+fn conversation(task: &Task) -> Vec<Message> {
+    let Some(given) = &task.conversation else { return Vec::new() };
+    let mut summary = given.summary.as_ref();
+    let mut messages = Vec::new();
+    let said_before = |text: &str| Message::asks(format!("What was said before, in short:\n{text}"));
+    for turn in &given.turns {
+        if let Some(before) = summary.take_if(|summary| summary.turn < turn.turn) {
+            messages.push(said_before(&before.text));
+        }
+        messages.extend(match turn.role {
+            Speaker::System => None,
+            Speaker::User => Some(Message::asks(turn.text.as_str())),
+            Speaker::Assistant => Some(Message {
+                role: Role::Assistant,
+                content: vec![Block::Text { text: turn.text.trim_end().to_owned() }],
+            }),
+            Speaker::Tool => {
+                let who = turn.name.as_ref().map(|name| format!(" `{name}`")).unwrap_or_default();
+                Some(Message::asks(format!("A program{who} answered:\n{}", turn.text)))
+            }
+        });
+    }
+    messages.extend(summary.map(|summary| said_before(&summary.text)));
+    // No provider lets a model begin.
+    if messages.first().is_some_and(|first| first.role == Role::Assistant) {
+        messages.insert(0, Message::asks("Here the conversation begins that you go on with."));
+    }
+    messages
+}
+
+/// The message of the step itself: a block of text for each thing that there is to say.
 fn message(task: &Task) -> Message {
     let mut blocks = Vec::new();
     let mut say = |text: String| blocks.push(Block::Text { text });
@@ -83,8 +132,7 @@ fn message(task: &Task) -> Message {
     if !task.contexts.is_empty() {
         say(titled("What runs share, by context and key", &json_of(&task.contexts)));
     }
-    let is_first = task.turn.as_ref().is_none_or(|turn| turn.before.is_empty());
-    if !task.messages.is_empty() && is_first {
+    if !task.messages.is_empty() && is_first(task) {
         say(said_by_others(task));
     }
     if blocks.is_empty() {

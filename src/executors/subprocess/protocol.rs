@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::super::conversations::ConversationGiven;
 use super::super::mask::Masks;
 use super::super::usage;
 use super::super::{
@@ -44,6 +45,9 @@ struct Document<'a> {
     /// The numbers of the grants of its locks.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     locks: &'a BTreeMap<String, LockFence>,
+    /// The conversation with which its step goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation: Option<&'a ConversationGiven>,
     /// What other agents sent it.
     messages: &'a [MessageGiven],
     /// What it is given to read: nothing, so far.
@@ -104,6 +108,7 @@ pub(super) fn document(task: &Task, about: &Json) -> Result<Vec<u8>, Failure> {
         context: &task.context,
         contexts: &task.contexts,
         locks: &task.locks,
+        conversation: task.conversation.as_ref(),
         messages: &task.messages,
         files: [],
         purpose: task.purpose.text(),

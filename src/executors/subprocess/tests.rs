@@ -41,6 +41,7 @@ fn task(folder: &Path, work: Work) -> Task {
         compensates: None,
         context: Default::default(),
         contexts: Default::default(),
+        conversation: None,
         locks: Default::default(),
         messages: Vec::new(),
         schema: None,

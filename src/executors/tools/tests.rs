@@ -75,6 +75,7 @@ impl Bench {
             messages: Vec::new(),
             schema: None,
             turn: None,
+            conversation: None,
         }
     }
 

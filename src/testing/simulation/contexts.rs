@@ -1,12 +1,12 @@
 //! The contexts that a simulated run shares: each the real aggregate on a store of its own, which never dies. What the run asks
-//! of them is answered as soon as it is asked.
+//! of them, and of its conversations, is answered as soon as it is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Simulation;
 use crate::aggregates::context::Context;
 use crate::aggregates::run::{Ask, OfShared, Run, RunEffect, SharedEffect};
-use crate::events::ids::{ContextKey, ContextName, KeyVersion, StreamId};
+use crate::events::ids::{ContextKey, ContextName, KeyVersion, StepId, StreamId};
 use crate::events::json::Json;
 use crate::events::time::Timestamp;
 use crate::kernel::core::Residency;
@@ -52,31 +52,39 @@ impl<W> Simulation<W> {
             let said = self.hosted.take_said();
             let said = said.into_iter().filter(|saying| saying.message.to.context().is_some());
             let said: Vec<_> = said.collect();
-            let reads = self.hosted.performs().filter_map(|effect| match effect {
-                RunEffect::Shared(shared) => Some((effect.id(), shared)),
+            let asked = self.hosted.performs().filter_map(|effect| match effect {
+                RunEffect::Shared(shared) => Some((asks(shared)?, effect.id(), shared.clone())),
                 _ => None,
             });
-            let answers = reads.filter_map(|(id, shared)| match shared {
-                SharedEffect::Read { step, keys } => {
-                    Some((step, id, OfShared::Read { step: step.clone(), values: self.read(keys) }))
-                }
-                // Nothing is kept there for other runs.
-                SharedEffect::LookUp(awaited) => {
-                    let (step, key) = (awaited.step.clone(), awaited.work);
-                    Some((&awaited.step, id, OfShared::LookedUp { step, key, found: None }))
-                }
-                _ => None,
-            });
-            let read = answers.min_by(|one, other| one.0.cmp(other.0)).map(|(_, id, says)| (id, says));
-            if said.is_empty() && read.is_none() {
+            let asked = asked.min_by(|one, other| one.0.cmp(&other.0));
+            if said.is_empty() && asked.is_none() {
                 return Ok(());
             }
             said.into_iter().try_for_each(|saying| self.bring(saying))?;
-            if let Some((id, says)) = read.filter(|_| !self.hosted.is_dead()) {
-                self.hosted.settle(&id, Some(Ask::OfShared(Box::new(says))))?;
+            if let Some((_, id, shared)) = asked.filter(|_| !self.hosted.is_dead()) {
+                let says = self.answer(shared)?.map(|says| Ask::OfShared(Box::new(says)));
+                self.hosted.settle(&id, says)?;
             }
         }
         Ok(())
+    }
+
+    /// What becomes of something that is not said to a stream.
+    fn answer(&mut self, shared: SharedEffect) -> Result<Option<OfShared>, Broken> {
+        Ok(Some(match shared {
+            SharedEffect::Read { step, keys } => OfShared::Read { values: self.read(&keys), step },
+            // Nothing is kept there for other runs.
+            SharedEffect::LookUp(awaited) => {
+                OfShared::LookedUp { step: awaited.step.clone(), key: awaited.work, found: None }
+            }
+            SharedEffect::Hear { step, conversation } => {
+                OfShared::Conversation(self.hear(step, conversation))
+            }
+            SharedEffect::Continue { step, fence, .. } => OfShared::Conversation(self.go_on(step, fence)?),
+            SharedEffect::Lock { .. } | SharedEffect::GiveBack(_) | SharedEffect::Write { .. } => {
+                return Ok(None);
+            }
+        }))
     }
 
     fn read(
@@ -113,5 +121,16 @@ impl<W> Simulation<W> {
             self.hosted.hear(says, false, None, None)?;
         }
         Ok(())
+    }
+}
+
+/// The step for which something is asked that is not said to a stream.
+fn asks(shared: &SharedEffect) -> Option<StepId> {
+    match shared {
+        SharedEffect::Read { step, .. }
+        | SharedEffect::Hear { step, .. }
+        | SharedEffect::Continue { step, .. } => Some(step.clone()),
+        SharedEffect::LookUp(awaited) => Some(awaited.step.clone()),
+        SharedEffect::Lock { .. } | SharedEffect::GiveBack(_) | SharedEffect::Write { .. } => None,
     }
 }

@@ -12,8 +12,8 @@ use super::tiers::Tiers;
 use super::tree::{Tree, Value};
 use super::values::{self, Use, Values};
 use super::{
-    NamedAgent, NamedChild, STEP_NOT_BUILT, cache, defaults, foreign, gates, handoffs, kinds, output, repeat,
-    saga, shared, tasks, tiers,
+    NamedAgent, NamedChild, STEP_NOT_BUILT, cache, conversation, defaults, foreign, gates, handoffs, kinds,
+    output, repeat, saga, shared, tasks, tiers,
 };
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Problem, SourceLocation};
@@ -68,6 +68,7 @@ pub(super) const KEYS: Keys = Keys {
             "how it is undone; `none` says that it has nothing to undo",
         ),
         key("locks", Takes::Texts, "locks of shared contexts that it holds for each attempt: `CONTEXT/NAME`"),
+        key("conversation", Takes::Text, "the conversation with which it goes on, by its name"),
         key("cache", Takes::Map(&cache::KEYS), "lets it take an earlier answer in place of an attempt"),
         key("irreversible", Takes::Flag, "from its start on nothing of the run is undone any more"),
         key("at_most_once", Takes::Flag, "it is started once, whatever happens"),
@@ -138,7 +139,6 @@ impl<'t> Draft<'t> {
         defaults: &Defaults,
         tree: &'t Tree,
     ) -> Option<Self> {
-        report.step = None;
         let problems = report.problems.len();
         let id = id(report, tree);
         report.step.clone_from(&id);
@@ -153,7 +153,6 @@ impl<'t> Draft<'t> {
         let cwd = fields.get("cwd").and_then(|tree| values.text("cwd", tree));
         uses.work = values.uses;
         kinds::refuse_idle_keys(report, &fields);
-
         let needs = fields.get("needs").map(|tree| needs(report, tree));
         let tiers = Tiers::read(report, &fields, defaults);
         let (timeout, retry) = trying(report, &fields, defaults, tiers.on_error);
@@ -170,36 +169,38 @@ impl<'t> Draft<'t> {
         let handoffs = handoffs::read(report, &fields);
         let mut agents = agents([agent, tiers.agent, saga.agent], handoffs.as_deref());
         let plan = tasks::read(report, &fields, &mut uses.work, &mut agents);
+        let conversation = conversation::read(report, &fields, &mut uses.work);
         let cache = cache::read(report, &fields, &mut uses.work, approval.as_ref());
-        let whole = report.problems.len() == problems;
-        let step = id.clone().zip(does).filter(|_| whole).map(|(id, does)| Step {
-            id,
-            does,
-            needs: Vec::new(),
-            condition,
-            for_each,
-            timeout,
-            // One from the `defaults`; a step with `at_most_once` and a `retry` of its own is refused.
-            retry: retry.filter(|_| !saga.at_most_once),
-            on_error: tiers.on_error,
-            env,
-            cwd,
-            compensate: saga.compensate,
-            nothing_to_undo: saga.nothing_to_undo,
-            fallback: tiers.fallback,
-            handoffs: handoffs.map(|named| named.into_iter().map(|(name, _)| name).collect()),
-            plan,
-            criticality: tiers.criticality,
-            repeat,
-            approval,
-            output,
-            schema,
-            phase: phase.map(|(name, _)| name.to_owned()),
-            locks,
-            cache,
-            irreversible: saga.irreversible,
-            at_most_once: saga.at_most_once,
-        });
+        let step =
+            id.clone().zip(does).filter(|_| report.problems.len() == problems).map(|(id, does)| Step {
+                id,
+                does,
+                needs: Vec::new(),
+                condition,
+                for_each,
+                timeout,
+                // One from the `defaults`; a step with `at_most_once` and a `retry` of its own is refused.
+                retry: retry.filter(|_| !saga.at_most_once),
+                on_error: tiers.on_error,
+                env,
+                cwd,
+                compensate: saga.compensate,
+                nothing_to_undo: saga.nothing_to_undo,
+                fallback: tiers.fallback,
+                handoffs: handoffs.map(|named| named.into_iter().map(|(name, _)| name).collect()),
+                plan,
+                criticality: tiers.criticality,
+                repeat,
+                approval,
+                output,
+                schema,
+                phase: phase.map(|(name, _)| name.to_owned()),
+                locks,
+                conversation,
+                cache,
+                irreversible: saga.irreversible,
+                at_most_once: saga.at_most_once,
+            });
         let (place, grows) = (fields.get("id").unwrap_or(tree), Grows::of(&fields));
         Some(Self { id, place, needs, uses, grows, agents, child, phase, undecided: tiers.undecided, step })
     }
@@ -266,6 +267,7 @@ fn agents(
 
 /// Reads the id first, because every problem of the step names it.
 fn id(report: &mut Diagnostics<'_>, tree: &Tree) -> Option<StepId> {
+    report.step = None;
     let Value::Map(entries) = &tree.value else { return None };
     let is_id = |(key, _): &&(Tree, Tree)| key.value == Value::Text("id".to_owned());
     let Some((_, place)) = entries.iter().find(is_id) else {

@@ -11,8 +11,10 @@ fn the_conversation_of_the_page_is_gone_on_with_as_the_page_says() {
     install(&sandbox);
     let blocks: Vec<&str> =
         PAGE.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    let shown = blocks[2].strip_prefix("$ cat share.yaml\n").unwrap().split("$ ").next().unwrap();
-    sandbox.write("share.yaml", shown);
+    for shown in blocks.iter().flat_map(|block| block.split("$ cat ").skip(1)) {
+        let (name, rest) = shown.split_once('\n').unwrap();
+        sandbox.write(name, rest.split("\n$ ").next().unwrap());
+    }
     blocks.iter().for_each(|block| tell(&sandbox, block));
-    assert_eq!(blocks.iter().map(|block| block.matches("\n$ ").count() + 1).sum::<usize>(), 11);
+    assert_eq!(blocks.iter().map(|block| block.matches("\n$ ").count() + 1).sum::<usize>(), 15);
 }

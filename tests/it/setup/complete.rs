@@ -51,6 +51,9 @@ fn with_runs() -> Sandbox {
         sandbox
             .json(code, &["--data", data.to_str().unwrap(), "run", file, "--id", id, "--tag", "team=blue"]);
     }
+    for conversation in ["review", "plans"] {
+        sandbox.json(0, &["--data", data.to_str().unwrap(), "conversation", "add", conversation, "Hello."]);
+    }
     sandbox
 }
 
@@ -74,6 +77,12 @@ fn bash_completes_runs_steps_requests_agents_and_files() {
     assert_eq!(offered(&["reenact", "messages", "--agent", "w"]), ["writer"]);
     assert_eq!(offered(&["reenact", "messages", "--kind", "res"]), ["result", "response"]);
     assert_eq!(offered(&["reenact", "history", "agent/w"]), ["agent/writer"]);
+    assert_eq!(offered(&["reenact", "conversation", "show", ""]), ["plans", "review"]);
+    assert_eq!(offered(&["reenact", "conversation", "pin", "r"]), ["review"]);
+    assert_eq!(
+        offered(&["reenact", "replay", "conversation/"]),
+        ["conversation/plans", "conversation/review"]
+    );
     assert_eq!(offered(&["reenact", "list", "--workflow", ""]), ["asks", "done"]);
     assert_eq!(offered(&["reenact", "list", "--status", "in"]), ["interrupted"]);
     assert_eq!(offered(&["reenact", "list", "--after", ""]), ["second", "first", "last"]);

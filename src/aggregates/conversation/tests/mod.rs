@@ -1,6 +1,8 @@
 //! The rules of a conversation.
 
+mod at_hand;
 mod crashed;
+mod edges;
 mod grows;
 mod random;
 
@@ -344,7 +346,7 @@ fn what_cannot_follow_is_an_illegal_event() {
         tokens_before: before,
         tokens_after: after,
     };
-    let illegal: [ConversationEvent; 9] = [
+    let illegal: [ConversationEvent; 10] = [
         added(2, 5).into(),
         added(4, 5).into(),
         added(3, u32::MAX).into(),
@@ -353,6 +355,7 @@ fn what_cannot_follow_is_an_illegal_event() {
         TurnPinned { turn: TurnNumber(9) }.into(),
         compressed(&[1], 50, 30).into(),
         compressed(&[2], 49, 19).into(),
+        compressed(&[2], 49, 20).into(),
         compressed(&[2], 50, 21).into(),
     ];
     for event in illegal {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Advance;
 use crate::aggregates::context::{LockSays, OfContext};
-use crate::aggregates::run::shared::{HeldLock, LOCK_WAIT, LockOf, OfShared, Preparing, failure};
+use crate::aggregates::run::shared::{HeldLock, LOCK_WAIT, LockOf, OfShared, Preparing, Writing, failure};
 use crate::aggregates::run::{Impossible, RunRejection, StepIndex};
 use crate::events::ids::{ContextKey, ContextName, Fence, KeyVersion, LockName, StepId};
 use crate::events::json::Json;
@@ -17,12 +17,18 @@ use crate::workflow::definition::Step;
 use crate::workflow::scope::References;
 use crate::workflow::work::{Failure, Output};
 
-/// What becomes of an open attempt whose contexts have answered.
+/// What becomes of an open attempt whose contexts, and whose conversation, have answered.
 pub(in crate::aggregates::run) enum Written {
-    /// They have taken all that it writes: this is all that it answered.
+    /// They have taken all that comes of it: this is all that it answered.
     All(StepId, Fence, Output),
     /// One has not.
     Failed(StepId, Fence, Failure),
+}
+
+/// The failure of an attempt that answered what another stream did not take: what it used up and said is known all the same.
+pub(super) fn refused(output: Output, why: (Code, String)) -> Failure {
+    let Output { usage, transcript, calls, .. } = output;
+    Failure { usage, transcript, ..failure(why) }.with_calls(calls)
 }
 
 impl Advance<'_, '_> {
@@ -131,6 +137,7 @@ impl Advance<'_, '_> {
             OfShared::Written { step, fence, context, refused } => {
                 return self.written(step, fence, context, refused);
             }
+            OfShared::Conversation(says) => return self.of_conversation(says),
         }
         Ok(None)
     }
@@ -214,17 +221,21 @@ impl Advance<'_, '_> {
         let Some((_, attempt)) = run.open_attempt(&step, fence) else { return Ok(None) };
         let writing = run.shared.writing.get(&fence).filter(|writing| writing.left.contains_key(&context));
         let Some(writing) = writing else { return Ok(None) };
-        let (answer, is_last) = (writing.answer.clone(), writing.left.len() == 1);
-        let answer = self.draft.json(&answer, self.moment)?;
-        let output: Output = serde_json::from_str(answer.text())
-            .map_err(|error| Impossible::NoAnswer(step.clone(), error.to_string()))?;
+        let is_last = writing.left.len() == 1 && writing.turns.is_none();
+        let output = self.answer_of(writing)?;
         if let Some(why) = refused {
-            let failure = Failure { usage: output.usage, transcript: output.transcript, ..failure(why) };
-            return Ok(Some(Written::Failed(step, fence, failure)));
+            return Ok(Some(Written::Failed(step, fence, self::refused(output, why))));
         }
         let (purpose, number) = (attempt.purpose, attempt.attempt);
         self.draft.emit(ContextWritten { purpose, step: step.clone(), attempt: number, context });
         Ok(is_last.then_some(Written::All(step, fence, output)))
+    }
+
+    /// All that an attempt answered which is not over.
+    pub(super) fn answer_of(&self, writing: &Writing) -> Result<Output, RunRejection> {
+        let answer = self.draft.json(&writing.answer, self.moment)?;
+        let output = serde_json::from_str(answer.text());
+        Ok(output.map_err(|error| Impossible::NoAnswer(writing.step.clone(), error.to_string()))?)
     }
 
     /// What expressions see of shared contexts, by alias.

@@ -43,10 +43,14 @@ impl Advance<'_, '_> {
                 if self.must_look_up(place, &step)? {
                     continue;
                 }
-                if !self.has_slot(&agent) || !self.may_lock(place, &step) {
+                if !self.has_slot(&agent)
+                    || !self.may_lock(place, &step)
+                    || !self.may_hear(place, &agent, &step)
+                {
                     break;
                 }
-                if self.must_lock(place, Purpose::Do, &step)? {
+                // What is at hand of a conversation is read last: with a lock nobody goes on with it meanwhile.
+                if self.must_lock(place, Purpose::Do, &step)? || self.must_hear(place, &step)? {
                     continue;
                 }
                 self.take_slot(&agent);

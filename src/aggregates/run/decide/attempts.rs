@@ -18,7 +18,7 @@ use crate::workflow::definition::{OnError, Retry, Step};
 use crate::workflow::retry;
 use crate::workflow::work::{Child, Failure, ModelCall, Output};
 
-/// An agent has answered. Where what it writes into shared contexts is not written yet, the attempt goes on until it is.
+/// An agent has answered. Where shared contexts or a conversation have to take something of it first, the attempt goes on until they have.
 pub(super) fn completed(
     advance: &mut Advance<'_, '_>,
     step: &StepId,
@@ -37,6 +37,7 @@ pub(super) fn completed(
         return ended(advance, place, &attempt, of_answer(output, failure), Some(stuck));
     }
     let beside = advance.beside(&attempt, &output)?;
+    let adds = advance.adds(place, &attempt, &output)?;
     let is_taken = || match (attempt.purpose, &beside) {
         (Purpose::Do, Ok(beside)) => {
             let answer = &output.output;
@@ -47,7 +48,7 @@ pub(super) fn completed(
         _ => Ok(true),
     };
     let is_taken = match &beside {
-        Ok(beside) if !beside.shared.is_empty() => is_taken()?,
+        Ok(beside) if !beside.shared.is_empty() || adds.is_some() => is_taken()?,
         _ => false,
     };
     let writes = match beside {
@@ -57,12 +58,13 @@ pub(super) fn completed(
     let answer = Json::of(&output).map_err(|_| Impossible::NoJson(place.number()))?;
     let answer = advance.draft.payload(answer);
     let writes = writes.into_iter().map(|values| values.recorded(advance.draft)).collect();
+    let turns = adds.map(|adds| adds.recorded(advance.draft));
     let (purpose, step, attempt) = (attempt.purpose, step.clone(), attempt.attempt);
-    advance.draft.emit(AttemptAnswered { purpose, step, attempt, answer, writes });
+    advance.draft.emit(AttemptAnswered { purpose, step, attempt, answer, writes, turns });
     Ok(())
 }
 
-/// All is written that an attempt wrote into shared contexts.
+/// Shared contexts and the conversation have taken all that comes of an attempt.
 pub(super) fn settled(
     advance: &mut Advance<'_, '_>,
     step: &StepId,

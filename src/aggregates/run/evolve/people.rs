@@ -11,7 +11,20 @@ use crate::events::ids::{RequestId, StepId, TimerId};
 use crate::events::run::*;
 
 impl Evolution<'_> {
-    pub(super) fn approval_requested(&mut self, event: &ApprovalRequested) -> Result<(), Contradiction> {
+    pub(super) fn of_people(&mut self, event: &RunEvent) -> Result<(), Contradiction> {
+        match event {
+            RunEvent::ApprovalRequested(event) => self.approval_requested(event),
+            RunEvent::ApprovalChecked(event) => self.approval_checked(event),
+            RunEvent::ApprovalGranted(event) => self.approval_granted(event),
+            RunEvent::ApprovalRefused(event) => self.approval_refused(event),
+            RunEvent::ApprovalExpired(event) => self.approval_expired(event),
+            RunEvent::SignalAwaited(event) => self.signal_awaited(event),
+            RunEvent::SignalReceived(event) => self.signal_received(event),
+            _ => Err("people have nothing to do with it".to_owned()),
+        }
+    }
+
+    fn approval_requested(&mut self, event: &ApprovalRequested) -> Result<(), Contradiction> {
         let place = self.place(&event.step)?;
         if self.run.people.requests.contains_key(&event.request) {
             return Err(format!("request `{}` was made already", event.request));
@@ -58,7 +71,7 @@ impl Evolution<'_> {
         Ok(())
     }
 
-    pub(super) fn approval_checked(&mut self, event: &ApprovalChecked) -> Result<(), Contradiction> {
+    fn approval_checked(&mut self, event: &ApprovalChecked) -> Result<(), Contradiction> {
         let request = self.open_request(&event.request)?;
         for point in &event.points {
             request.checked.insert(*point, Arc::clone(&event.by));
@@ -66,7 +79,7 @@ impl Evolution<'_> {
         self.ask_again(&event.request)
     }
 
-    pub(super) fn approval_granted(&mut self, event: &ApprovalGranted) -> Result<(), Contradiction> {
+    fn approval_granted(&mut self, event: &ApprovalGranted) -> Result<(), Contradiction> {
         let request = self.open_request(&event.request)?;
         if event.edits.is_some() {
             // Those who granted it before granted something else.
@@ -94,12 +107,12 @@ impl Evolution<'_> {
         }
     }
 
-    pub(super) fn approval_refused(&mut self, event: &ApprovalRefused) -> Result<(), Contradiction> {
+    fn approval_refused(&mut self, event: &ApprovalRefused) -> Result<(), Contradiction> {
         let place = self.open_request(&event.request)?.place;
         self.refuse(place, ApprovalState::Refused { by: Arc::clone(&event.by), note: event.note.clone() })
     }
 
-    pub(super) fn approval_expired(&mut self, event: &ApprovalExpired) -> Result<(), Contradiction> {
+    fn approval_expired(&mut self, event: &ApprovalExpired) -> Result<(), Contradiction> {
         let place = self.open_request(&event.request)?.place;
         self.refuse(place, ApprovalState::Expired)
     }
@@ -114,7 +127,7 @@ impl Evolution<'_> {
         Ok(())
     }
 
-    pub(super) fn signal_awaited(&mut self, event: &SignalAwaited) -> Result<(), Contradiction> {
+    fn signal_awaited(&mut self, event: &SignalAwaited) -> Result<(), Contradiction> {
         let place = self.expect(&event.step, "wait for a signal", |phase| *phase == StepPhase::READY)?;
         self.take_from_ready(place)?;
         self.note_start(place)?.doing.phase = StepPhase::Awaiting(event.timer.clone());
@@ -125,7 +138,7 @@ impl Evolution<'_> {
         Ok(())
     }
 
-    pub(super) fn signal_received(&mut self, event: &SignalReceived) -> Result<(), Contradiction> {
+    fn signal_received(&mut self, event: &SignalReceived) -> Result<(), Contradiction> {
         self.run.people.signals.entry(Arc::clone(&event.name)).or_default().push_back(event.data.clone());
         Ok(())
     }

@@ -24,6 +24,9 @@ impl Evolution<'_> {
             RunEvent::PreparationWithdrawn(event) => self.preparation_withdrawn(event),
             RunEvent::AttemptAnswered(event) => self.attempt_answered(event),
             RunEvent::ContextWritten(event) => self.context_written(event),
+            RunEvent::ConversationAwaited(event) => self.conversation_awaited(event),
+            RunEvent::ConversationRead(event) => self.conversation_read(event),
+            RunEvent::ConversationContinued(event) => self.conversation_continued(event),
             _ => Err("nothing is shared so".to_owned()),
         }
     }
@@ -73,7 +76,7 @@ impl Evolution<'_> {
             Some(Preparing::Locking { lock, purpose, .. }) => {
                 *purpose == event.purpose && (&lock.context, &lock.lock) == (&of.context, &of.lock)
             }
-            Some(Preparing::Reading(_) | Preparing::LookingUp(_)) => false,
+            Some(_) => false,
             None => self.node_mut(place)?.tries(event.purpose).is_some_and(|tries| tries.is_ready()),
         };
         if !is_again || !self.run.may_prepare(event.purpose) {
@@ -112,6 +115,7 @@ impl Evolution<'_> {
         // What it read before may be another's by now, and with that its work another.
         self.read_anew(place);
         self.run.shared.looked_up.remove(&place);
+        self.run.shared.heard.remove(&place);
         self.ready(place, purpose)
     }
 
@@ -142,13 +146,17 @@ impl Evolution<'_> {
         let left = event.writes.iter().map(|write| (write.context.clone(), Arc::new(write.clone())));
         let key = (Arc::clone(&attempt.idempotency_key), event.attempt);
         let (answer, step) = (event.answer.clone(), event.step.clone());
-        let writing = Writing { answer, step, key, left: left.collect() };
-        if writing.left.is_empty() || self.run.is_writing(attempt.fence) {
+        let turns = event.turns.clone().map(Arc::new);
+        let writing = Writing { answer, step, key, left: left.collect(), turns };
+        let waits_for_nothing = writing.effects(attempt.fence).next().is_none();
+        if waits_for_nothing || self.run.is_writing(attempt.fence) {
             return Err(format!("attempt {} at `{}` has answered already", event.attempt, event.step));
         }
         self.changes.close(RunEffectId::Attempt(attempt.fence));
         writing.effects(attempt.fence).for_each(|effect| self.changes.open(RunEffect::Shared(effect)));
         self.run.shared.writing.insert(attempt.fence, writing);
+        let place = self.place(&event.step)?;
+        self.task_is_over(place, &attempt);
         Ok(())
     }
 
@@ -160,6 +168,7 @@ impl Evolution<'_> {
             return Err(format!("nothing is to be written into `{}`", event.context));
         }
         self.close_shared(SharedEffectId::Write(attempt.fence, event.context.clone()));
+        self.tell_conversation(attempt.fence);
         Ok(())
     }
 
@@ -200,11 +209,13 @@ impl Evolution<'_> {
     pub(super) fn read_all_anew(&mut self) {
         self.run.shared.reads.values_mut().for_each(|reads| reads.fresh = false);
         self.run.shared.looked_up.clear();
+        self.hear_all_anew();
     }
 
     /// An attempt of the step is over, or it is not to be tried: it holds nothing any more.
     pub(super) fn leave_shared(&mut self, place: StepIndex, attempt: Option<Fence>) {
         self.run.shared.looked_up.remove(&place);
+        self.run.shared.heard.remove(&place);
         if self.run.shared.is_empty() {
             return;
         }

@@ -107,6 +107,7 @@ pub(super) fn form_of(says: OfShared, to: &mut Recording<'_, '_, Run>) -> Result
             let refused = refused.map(|(code, message)| (code, words(&message)));
             codec::to_bytes(&WrittenForm { step, fence, context, refused })
         }
+        OfShared::Conversation(says) => conversations::form_of(says, to),
     }
 }
 
@@ -153,6 +154,9 @@ pub(super) fn heard(name: &str, from: &Recalling<'_, Run>) -> Result<OfShared, N
             let WrittenForm { step, fence, context, refused } = read(from)?;
             let refused = refused.map(|(code, message)| Ok::<_, NotRecalled>((code, text(&message)?)));
             OfShared::Written { step, fence, context, refused: refused.transpose()? }
+        }
+        "conversation_heard" | "conversation_not_heard" | "conversation_answered" => {
+            OfShared::Conversation(conversations::heard(name, from)?)
         }
         _ => return Err(NotRecalled::Unknown { name: name.to_owned(), schema: from.form()?.schema }),
     })

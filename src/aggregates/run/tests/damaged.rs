@@ -10,7 +10,9 @@ use crate::aggregates::run::{Ask, Node, Run, StepIndex};
 use crate::events::codec::Encoded;
 use crate::events::ids::{AgentName, Fence, StepId, StreamId, Version};
 use crate::events::json::Payload;
-use crate::events::run::{AnswerKept, ChildStirred, MessageGiven, MessageHandled, Purpose, RunEvent};
+use crate::events::run::{
+    AnswerKept, AttemptAnswered, ChildStirred, MessageGiven, MessageHandled, Purpose, RunEvent,
+};
 use crate::events::time::Timestamp;
 use crate::kernel::{Aggregate, At, EffectChanges};
 use crate::testing::Dice;
@@ -38,10 +40,8 @@ fn fitted(run: &Run, mut event: RunEvent) -> RunEvent {
         RunEvent::AttemptFailed(failed) => failed.attempt = tries(&failed.step, failed.purpose),
         RunEvent::AttemptLost(lost) => lost.attempt = tries(&lost.step, lost.purpose),
         RunEvent::ModelCalled(called) => called.attempt = tries(&called.step, called.purpose),
-        RunEvent::AttemptAnswered(answered) => {
-            answered.attempt = tries(&answered.step, answered.purpose);
-        }
-        RunEvent::ContextWritten(written) => written.attempt = tries(&written.step, written.purpose),
+        RunEvent::AttemptAnswered(answered) => fit_answered(run, answered),
+        RunEvent::ContextWritten(_) | RunEvent::ConversationContinued(_) => fit_taken(run, &mut event),
         RunEvent::HandoffDeclared(declared) => {
             let open = node(&declared.step).and_then(|node| node.open_attempt());
             if let Some(open) = open {
@@ -90,6 +90,7 @@ fn fitted(run: &Run, mut event: RunEvent) -> RunEvent {
             }
         }
         RunEvent::StepCompleted(done) if done.attempt > 0 => done.attempt = tries(&done.step, Purpose::Do),
+        RunEvent::ConversationAwaited(_) | RunEvent::ConversationRead(_) => fit_hearing(run, &mut event),
         _ => fit_answer(run, &mut event),
     }
     event
@@ -133,6 +134,64 @@ fn fit_answer(run: &Run, event: &mut RunEvent) {
                 artifacts: Vec::new(),
             });
             kept.into_iter().for_each(|kept| *event = kept.into());
+        }
+        _ => {}
+    }
+}
+
+/// A step that could hear what is at hand of a conversation, or waits for that.
+fn fit_hearing(run: &Run, event: &mut RunEvent) {
+    let waits = |(place, preparing): (&StepIndex, &Preparing)| match preparing {
+        Preparing::Hearing(conversation) => {
+            Some((run.steps.get(*place).unwrap().id().clone(), conversation.clone()))
+        }
+        _ => None,
+    };
+    match event {
+        RunEvent::ConversationAwaited(awaited) => {
+            let could = run
+                .steps
+                .indexed()
+                .find(|(place, node)| node.doing.is_ready() && !run.shared.holds_up(*place));
+            could.into_iter().for_each(|(_, node)| awaited.step = node.id().clone());
+        }
+        RunEvent::ConversationRead(read) => {
+            let waits = run.shared.preparing.iter().find_map(waits);
+            waits.into_iter().for_each(|(step, conversation)| {
+                (read.step, read.conversation) = (step, conversation);
+            });
+        }
+        _ => {}
+    }
+}
+
+/// An attempt that has not answered.
+fn fit_answered(run: &Run, answered: &mut AttemptAnswered) {
+    let mut open = run.nodes().iter().flat_map(|node| node.open_attempts());
+    if let Some(open) = open.find(|open| !run.is_writing(open.fence)) {
+        (answered.step, answered.attempt) = (open.step.clone(), open.attempt);
+        answered.purpose = open.purpose;
+    }
+}
+
+/// An attempt of which contexts and a conversation have to take something before it is over.
+fn fit_taken(run: &Run, event: &mut RunEvent) {
+    let open = run.nodes().iter().flat_map(|node| node.open_attempts());
+    let mut writing = open.filter_map(|open| Some((open, run.shared.writing.get(&open.fence)?)));
+    match event {
+        RunEvent::ContextWritten(written) => {
+            let next = writing.find_map(|(open, writing)| Some((open, writing.left.keys().next()?)));
+            next.into_iter().for_each(|(open, context)| {
+                (written.step, written.attempt) = (open.step.clone(), open.attempt);
+                (written.purpose, written.context) = (open.purpose, context.clone());
+            });
+        }
+        RunEvent::ConversationContinued(continued) => {
+            let next = writing.find_map(|(open, writing)| Some((open, writing.turns.as_ref()?)));
+            next.into_iter().for_each(|(open, turns)| {
+                (continued.step, continued.attempt) = (open.step.clone(), open.attempt);
+                continued.conversation = turns.conversation.clone();
+            });
         }
         _ => {}
     }

@@ -4,6 +4,7 @@ mod agents;
 mod cache;
 mod context;
 mod control;
+mod conversations;
 mod damaged;
 mod delivering;
 mod driven;

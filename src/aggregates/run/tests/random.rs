@@ -1,6 +1,7 @@
 //! Any workflow, driven in any order, with failures of any class, losses, interruptions, late timers and too few slots:
 //! what must hold of every run.
 
+mod conversations;
 mod delivering;
 mod shared;
 mod spend;
@@ -63,6 +64,7 @@ struct Audit {
     post: Post,
     purse: Purse,
     leases: tasks::Leases,
+    talks: conversations::Talks,
     seen: BTreeSet<&'static str>,
     events: usize,
     commands: usize,

@@ -73,7 +73,7 @@ steps:
 }
 
 /// The hash of all snapshots of these histories, one after each event.
-const HASH: &str = "53e9b341512d0ac0009c3c8313cf10d3b141fe0460a01ad974918a4f1f446824";
+const HASH: &str = "479910012a7071d58ad0d376c210f3b0d0aabfc62fcddf438caa5e00282a85f0";
 
 /// Whoever changes the shape of the state, or the rules of the fold, learns it here.
 /// A run that asks people, goes round, and grows.

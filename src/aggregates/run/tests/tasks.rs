@@ -280,3 +280,21 @@ fn time_in_which_people_have_a_task_does_not_count() {
     assert_eq!(play.sleep(Duration::from_secs(9)), [""; 0]);
     assert_eq!(play.sleep(Duration::from_secs(1))[0], "timer_fired");
 }
+
+/// Its lease went on while a context, or a conversation, took what came of it: it lapsed, and somebody else could take and do it again.
+#[test]
+fn a_task_that_was_answered_is_nobodys_any_more_while_others_take_what_comes_of_it() {
+    let mut play = Play::eager_with(
+        "name: w\ncontexts: {t: team}\nsteps:\n  - {id: a, agent: eve, prompt: look at it, timeout: 2m}\n",
+        &[EVE],
+        |_| (),
+    );
+    take(&mut play, "a", "ada");
+    let task = fence(&play, "a");
+    let answer = Json::parse("{\"context\": {\"t/k\": 1}}").unwrap();
+    let done = of(task, "ada", TaskDoes::Complete { lease: 1, answer });
+    assert_eq!(play.ask(done), ["attempt_answered a"]);
+    assert_eq!(play.sleep(LENGTH * 3), [""; 0], "no lease of it ends any more");
+    let take = of(task, "bob", TaskDoes::Take { length: LENGTH });
+    assert_eq!(play.refused(take), Code::TaskOver);
+}

@@ -6,7 +6,8 @@ use crate::events::ids::StepId;
 use crate::events::json::Payload;
 use crate::events::problem::{Class, Code};
 use crate::events::run::{
-    AttemptFailed, AttemptLost, Outcome, Purpose, StepCompensated, StepCompleted, Usage,
+    AttemptAnswered, AttemptFailed, AttemptLost, Outcome, Purpose, SharedWrite, StepCompensated,
+    StepCompleted, Usage,
 };
 
 /// `attempt_lost` at schema 1: it always meant an attempt at doing the step, and a crash.
@@ -21,6 +22,28 @@ pub struct AttemptLostV1 {
 impl From<AttemptLostV1> for AttemptLost {
     fn from(old: AttemptLostV1) -> Self {
         Self { purpose: Purpose::Do, step: old.step, attempt: old.attempt, interrupted: false }
+    }
+}
+
+/// `attempt_answered` at schema 1: only shared contexts had to take something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptAnsweredV1 {
+    /// What the attempt is for.
+    pub purpose: Purpose,
+    /// The step that is tried.
+    pub step: StepId,
+    /// The attempt's number for that purpose at its step, from 1.
+    pub attempt: u32,
+    /// All that it answered, as JSON.
+    pub answer: Payload,
+    /// What is to be written, each context once.
+    pub writes: Vec<SharedWrite>,
+}
+
+impl From<AttemptAnsweredV1> for AttemptAnswered {
+    fn from(old: AttemptAnsweredV1) -> Self {
+        let AttemptAnsweredV1 { purpose, step, attempt, answer, writes } = old;
+        Self { purpose, step, attempt, answer, writes, turns: None }
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aggregates::run::child::is_made_by;
 use crate::aggregates::run::{LockOf, Run, RunEffect, SharedEffect};
-use crate::events::ids::{AgentName, ContextName, RequestId, StepId, TimerId};
+use crate::events::ids::{AgentName, ContextName, ConversationName, RequestId, StepId, TimerId};
 use crate::events::time::Timestamp;
 use crate::kernel::Aggregate;
 
@@ -85,6 +85,20 @@ pub enum EffectReport {
         /// The context.
         context: ContextName,
     },
+    /// It is read what is at hand of a conversation.
+    Hear {
+        /// The step that waits for that.
+        step: StepId,
+        /// The conversation.
+        conversation: ConversationName,
+    },
+    /// What an attempt asked and answered is added to a conversation.
+    Continue {
+        /// The step that was tried.
+        step: StepId,
+        /// The conversation.
+        conversation: ConversationName,
+    },
     /// A message is delivered.
     Deliver {
         /// Its number in the run.
@@ -149,5 +163,7 @@ fn shared(effect: SharedEffect) -> EffectReport {
         SharedEffect::Lock { step, of, until } => EffectReport::Lock { step, lock: shown(&of), until },
         SharedEffect::GiveBack(of) => EffectReport::GiveBack { lock: shown(&of) },
         SharedEffect::Write { step, context, .. } => EffectReport::Write { step, context },
+        SharedEffect::Hear { step, conversation } => EffectReport::Hear { step, conversation },
+        SharedEffect::Continue { step, conversation, .. } => EffectReport::Continue { step, conversation },
     }
 }

@@ -312,6 +312,10 @@ fn began_with(past: &Past<'_>, step: &StepId, purpose: Purpose) -> Vec<Want> {
     let mut wants: Vec<Want> = granted.collect();
     let uses = past.uses(step, purpose);
     wants.extend(sources(past, step, &uses));
+    let goes_on = past.template(node).is_some_and(|template| template.conversation.is_some());
+    if purpose == Purpose::Do && goes_on {
+        wants.push(Want::Heard(step.clone()));
+    }
     if purpose == Purpose::Do && node.added.because == Because::Plan {
         wants.push(Want::Added(step.clone()));
         wants.extend(past.run.nodes().outer(node).map(|planner| Want::Made(planner.id().clone())));

@@ -7,13 +7,14 @@ use std::fmt::Write;
 use super::past::{Past, Used, has_failed};
 use super::turns;
 use crate::aggregates::run::Node;
-use crate::events::ids::{AgentName, KeyVersion, StepId, TimerId};
+use crate::events::ids::{AgentName, KeyVersion, StepId, TimerId, Version};
 use crate::events::json::Payload;
 use crate::events::problem::Code;
 use crate::events::run::{
-    AnswerSource, AttemptStarted, Because, CacheHit, ChildEnded, ContextChanged, Handling, MessageGiven,
-    MessageHandled, MessageSent, Purpose, RequestRouted, Resolution, RollbackCause, RunEvent, RunStarted,
-    SkipReason, StepAdded, StepCompleted, StepFailed, StepKind, StepSkipped,
+    AnswerSource, AttemptStarted, Because, CacheHit, ChildEnded, ContextChanged, ConversationAwaited,
+    ConversationRead, Handling, MessageGiven, MessageHandled, MessageSent, Purpose, RequestRouted,
+    Resolution, RollbackCause, RunEvent, RunStarted, SkipReason, StepAdded, StepCompleted, StepFailed,
+    StepKind, StepSkipped,
 };
 use crate::events::text::{shortened, shortened_lines};
 use crate::events::time::{Timestamp, format_duration};
@@ -63,9 +64,11 @@ pub(super) fn says(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<
         }
         RunEvent::CacheHit(hit) => of(&hit.step, taken(hit)),
         RunEvent::ContextChanged(changed) => of(&changed.step, written(past, changed)),
-        RunEvent::ContextAwaited(_) | RunEvent::ContextRead(_) | RunEvent::LockRequested(_) => {
-            shared(past, event, at)
-        }
+        RunEvent::ContextAwaited(_)
+        | RunEvent::ContextRead(_)
+        | RunEvent::LockRequested(_)
+        | RunEvent::ConversationAwaited(_)
+        | RunEvent::ConversationRead(_) => shared(past, event, at),
         RunEvent::HandoffDeclared(_) | RunEvent::Escalated(_) | RunEvent::RepairAsked(_) => {
             to_another(past, event)
         }
@@ -122,7 +125,7 @@ fn undone(past: &Past<'_>, event: &RunEvent) -> (Option<StepId>, String) {
     }
 }
 
-/// What a step wants of shared contexts, and what it has read.
+/// What a step wants of shared contexts and of its conversation, and what it has read.
 fn shared(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<StepId>, String) {
     match event {
         RunEvent::ContextAwaited(awaited) => {
@@ -145,6 +148,19 @@ fn shared(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<StepId>, 
             let since = moment(at);
             let says =
                 format!("`{step}` waits for the lock `{lock}` of the context `{context}` since {since}");
+            (Some(step.clone()), says)
+        }
+        RunEvent::ConversationAwaited(ConversationAwaited { step, conversation }) => {
+            let says = format!("`{step}` waits for the conversation `{conversation}` since {}", moment(at));
+            (Some(step.clone()), says)
+        }
+        RunEvent::ConversationRead(ConversationRead { step, conversation, version, .. }) => {
+            let says = match version {
+                Version(0) => format!("`{step}` found nothing said in the conversation `{conversation}`"),
+                _ => format!(
+                    "`{step}` was told what was at hand of the conversation `{conversation}` (version {version})"
+                ),
+            };
             (Some(step.clone()), says)
         }
         _ => (None, of_the_run(past, event)),

@@ -46,6 +46,8 @@ pub(super) enum Want {
     Read(StepId, ContextName, ContextKey),
     /// A step began to wait for a lock.
     Locked(StepId),
+    /// A step was told what is at hand of its conversation.
+    Heard(StepId),
     /// A step took an earlier answer.
     Cached(StepId),
     /// A step handed its work over.
@@ -139,6 +141,7 @@ impl Want {
             Self::Written(_) => kind == "context_changed",
             Self::Read(..) => kind == "context_read",
             Self::Locked(_) => kind == "lock_requested",
+            Self::Heard(_) => kind == "conversation_read",
             Self::Cached(_) => kind == "cache_hit",
             Self::HandedOver(_) => kind == "handoff_declared",
             Self::Escalated(_) => kind == "escalated",
@@ -181,6 +184,7 @@ impl Want {
             | Self::Awaited(step)
             | Self::Read(step, ..)
             | Self::Locked(step)
+            | Self::Heard(step)
             | Self::Opened(step)
             | Self::NotUndone(step)
             | Self::ChildEnded(step)
@@ -230,6 +234,7 @@ impl Want {
                 matches!(event, RunEvent::ContextRead(read) if (&read.step, &read.context, &read.key) == (step, context, key))
             }
             Self::Locked(step) => matches!(event, RunEvent::LockRequested(lock) if lock.step == *step),
+            Self::Heard(step) => matches!(event, RunEvent::ConversationRead(read) if read.step == *step),
             Self::Cached(step) => matches!(event, RunEvent::CacheHit(hit) if hit.step == *step),
             Self::HandedOver(step) => matches!(event, RunEvent::HandoffDeclared(told) if told.step == *step),
             Self::Escalated(step) => matches!(event, RunEvent::Escalated(asked) if asked.step == *step),
@@ -395,6 +400,7 @@ fn tells_of(event: &RunEvent) -> Option<&StepId> {
         RunEvent::SignalAwaited(event) => &event.step,
         RunEvent::ContextAwaited(event) => &event.step,
         RunEvent::LockRequested(event) => &event.step,
+        RunEvent::ConversationAwaited(event) => &event.step,
         RunEvent::ChildRested(event) => &event.step,
         RunEvent::ChildEnded(event) => &event.step,
         RunEvent::CompensationStarted(event) => &event.step,

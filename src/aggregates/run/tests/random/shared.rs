@@ -37,9 +37,17 @@ pub(super) fn any_answer(dice: &mut Dice, play: &mut Play) {
         // There may be slots again by then, for what waited for one, and that has values to ask for.
         let told = play.ask(Ask::OfShared(Box::new(again)));
         let is_told = |word: &String| {
-            ["context_read", "context_written", "lock_acquired", "cache_hit", "cache_missed"]
-                .iter()
-                .any(|kind| word.starts_with(kind))
+            [
+                "context_read",
+                "context_written",
+                "conversation_read",
+                "conversation_continued",
+                "lock_acquired",
+                "cache_hit",
+                "cache_missed",
+            ]
+            .iter()
+            .any(|kind| word.starts_with(kind))
         };
         assert!(!told.iter().any(is_told), "what was heard once changes nothing: {told:?}");
     }
@@ -92,6 +100,9 @@ fn answer(effect: &SharedEffect, version: u64, refuses: bool, play: &Play) -> Of
         SharedEffect::Write { step, fence, context } => {
             OfShared::Written { step, fence, context, refused: refuses.then(why) }
         }
+        SharedEffect::Hear { .. } | SharedEffect::Continue { .. } => {
+            OfShared::Conversation(conversations::answer(effect, version, refuses))
+        }
     }
 }
 
@@ -99,6 +110,7 @@ impl Audit {
     /// Whoever is tried has got its locks before, anew for each attempt.
     pub(super) fn locked(&mut self, play: &Play, event: &RunEvent, context: &str) {
         self.purse.see(event).unwrap_or_else(|why| panic!("{context}: {why}"));
+        self.talks.see(play, event, context);
         match event {
             RunEvent::LockAcquired(acquired) => *self.locks.entry(acquired.step.clone()).or_default() += 1,
             RunEvent::AttemptStarted(started) => {

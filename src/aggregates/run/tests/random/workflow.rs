@@ -1,6 +1,6 @@
 //! The files of random workflows.
 
-use super::{pick, shared, spend};
+use super::{conversations, pick, shared, spend};
 use crate::testing::Dice;
 
 /// The approvals that the steps of a random workflow may ask for.
@@ -85,6 +85,10 @@ pub(in crate::aggregates::run::tests) fn workflow(dice: &mut Dice) -> String {
         ];
         if !never.iter().any(|key| step.contains(key)) {
             file.push_str(pick::<&str>(dice, CACHES));
+        }
+        let step = file.rsplit("- id").next().unwrap_or_default();
+        if !["workflow:", "cache:"].iter().any(|key| step.contains(key)) {
+            file.push_str(pick::<&str>(dice, conversations::CONVERSATIONS));
         }
     }
     file
