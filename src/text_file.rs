@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Agent,
     /// The answers of a scripted agent.
     Script,
+    /// What agents answered, kept to be given again.
+    Cassette,
     /// Rules by which requests are understood.
     Rules,
     /// One turn of a conversation.
@@ -52,6 +54,8 @@ impl Kind {
             Self::Turn => TURN_BYTES_MAX,
             // They are written by hand; all of these are far beyond what anybody has written.
             Self::Configuration | Self::Agent | Self::Script | Self::Rules => MIB,
+            // It is in memory while a run is replayed. All that a team says in an hour fits into it.
+            Self::Cassette => 256 * MIB,
         }
     }
 
@@ -62,6 +66,7 @@ impl Kind {
             Self::Configuration => "configuration",
             Self::Agent => "agent's file",
             Self::Script => "script",
+            Self::Cassette => "cassette",
             Self::Rules => "file of rules",
             Self::Turn => "turn",
             Self::Turns => "file of turns",
@@ -75,6 +80,7 @@ impl Kind {
             Self::Workflow | Self::Input | Self::Script => Code::NotYaml,
             Self::Configuration => Code::BadConfig,
             Self::Agent => Code::BadAgent,
+            Self::Cassette => Code::BadCassette,
             Self::Rules => Code::BadRules,
             Self::Turn | Self::Turns => Code::BadTurn,
             Self::Cases => Code::BadCases,

@@ -368,6 +368,7 @@ impl House {
             functions: self.own.functions.clone(),
             subprocess: Arc::new(options),
             asking: Arc::new(Asking::new(self.config.models.clone())),
+            cassettes: Arc::default(),
         };
         let catalog = Catalog::discover(&self.work_folder, &[], &[], &self.config.agents);
         let shell = catalog.find(&AgentName::new(SHELL_AGENT)).map(|found| found.definition.clone());

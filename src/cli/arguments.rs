@@ -48,7 +48,8 @@ pub(super) use self::setup::{
 };
 pub(super) use self::shape::{DryRunArguments, GraphArguments, GraphFormat};
 pub(super) use self::start::{
-    AskArguments, GivenArguments, GoalArguments, OfAgentsArguments, RouteArguments, RunArguments,
+    AnswersArguments, AskArguments, GivenArguments, GoalArguments, OfAgentsArguments, RouteArguments,
+    RunArguments, RunMode,
 };
 pub(super) use self::steer::{
     AfterwardsArguments, ApproveArguments, AskedArguments, CancelArguments, ControlArguments, OrderArguments,

@@ -1,11 +1,13 @@
 //! The ways in which agents do work. An executor is given a task and answers an output or a failure; it never touches the
 //! store: its result returns as a command.
 //!
+//! - [`cassette`]: answers from outside, kept in a file and given again
 //! - [`children`]: the processes that this one is the parent of
 //! - [`function`]: Rust closures by name
 //! - [`subprocess`]: programs, each in a process group of its own
 //! - [`llm`]: language models, asked over the network
 //! - [`logs`]: what programs say, while they say it
+//! - [`rehearsal`]: how the work of agents is answered in place of themselves
 //! - [`scripted`]: answers that were written down before
 //! - [`delivery`]: delivers a document to a program or a URL, for notifications
 //! - [`definition`]: what an agent's file says
@@ -13,20 +15,24 @@
 //! - [`mask`]: keeps secrets out of what is told
 //! - [`messages`]: the messages that an attempt is given, and that are delivered
 //! - `http`: what all that is asked over HTTP has in common
+//! - `interposed`: a script that is asked before who does the work
 //! - `turns`: what an agent that uses tools is told of its turns so far
 //! - `usage`: what an attempt reports that it used up
 //! - [`voice`]: what an attempt says while it goes on
 
+pub mod cassette;
 pub mod children;
 pub mod definition;
 pub mod delivery;
 pub mod discovery;
 pub mod function;
 mod http;
+mod interposed;
 pub mod llm;
 pub mod logs;
 pub mod mask;
 pub mod messages;
+pub mod rehearsal;
 pub mod scripted;
 pub mod subprocess;
 mod turns;
@@ -101,6 +107,10 @@ pub struct Task {
     pub schema: Option<Value>,
     /// Which turn it is of an agent that uses tools, and what came before; none of other work.
     pub turn: Option<Box<Turn>>,
+    /// Which of the attempts it is that can have a result, from 1: without those of this generation that a dead process took with it.
+    pub nth: u32,
+    /// The step of another run that its run is the child of, if it is one.
+    pub within: Option<StepId>,
 }
 
 impl Task {
@@ -130,6 +140,7 @@ pub struct Assignment {
     /// Where its step is defined, and as which: only what is to be done has a shape.
     template: Option<(Hash, StepId)>,
     turn: Option<UnreadTurn>,
+    nth: u32,
 }
 
 impl Assignment {
@@ -151,9 +162,10 @@ impl Assignment {
             (definition.hash, node.added.template.clone())
         });
         let turn = UnreadTurn::of(run, started);
+        let nth = run.failed_attempts(&started.step, started.purpose) + 1;
         let (about, started) = (Arc::clone(about), Arc::clone(started));
         let assignment =
-            Self { about, started, undoes, values, reads, locks, messages, template: None, turn };
+            Self { about, started, undoes, values, reads, locks, messages, template: None, turn, nth };
         // Who is defined nowhere is a program of the file's own: nobody tells it of a shape.
         let template = template.filter(|_| assignment.agent_definition().is_some());
         Ok(Self { template, ..assignment })
@@ -189,7 +201,7 @@ impl Assignment {
     /// # Errors
     /// When one of them cannot be read.
     pub fn read(self, blobs: &dyn Blobs) -> Result<Task, Problem> {
-        let Self { about, started, undoes, values, reads, locks, messages, template, turn } = self;
+        let Self { about, started, undoes, values, reads, locks, messages, template, turn, nth } = self;
         let json = |payload: &Payload| blobs.json(payload).map_err(|unreadable| unreadable.problem());
         let work: Work = serde_json::from_str(json(&started.input)?.text())
             .map_err(|error| Problem::new(Code::Internal, format!("an attempt's input: {error}")))?;
@@ -230,6 +242,8 @@ impl Assignment {
             messages: given,
             schema: schema.flatten(),
             turn: turn.map(|turn| turn.read(blobs)).transpose()?.map(Box::new),
+            nth,
+            within: about.started.parent.as_ref().map(|parent| parent.step.clone()),
         })
     }
 }
@@ -352,6 +366,8 @@ pub struct Executors {
     pub subprocess: Arc<subprocess::Options>,
     /// The models that are asked.
     pub asking: Arc<llm::Asking>,
+    /// The cassettes that are in use.
+    pub cassettes: Arc<cassette::Cassettes>,
 }
 
 impl Executors {
@@ -360,8 +376,19 @@ impl Executors {
     /// # Errors
     /// [`Code::NotBuilt`] for an executor that this version does not have, [`Code::BadAgent`] for a
     /// definition with which its executor cannot work, [`Code::UnknownFunction`], and for a model that this process does not
-    /// have those of [`llm::models::Models::choose`].
+    /// have those of [`llm::models::Models::choose`]; where its work is kept in a cassette or answered from one, those of
+    /// [`cassette::Cassettes::of`].
     pub fn of(&self, agent: &AgentDefinition) -> Result<Arc<dyn Executor>, Problem> {
+        let Some(rehearsal) = &agent.rehearsal else { return self.live(agent) };
+        let answering = match &rehearsal.cassette {
+            None => self.live(agent)?,
+            Some(used) => self.cassettes.of(used, &self.subprocess.masks, || self.live(agent))?,
+        };
+        Ok(interposed::Interposed::over(answering, &rehearsal.script))
+    }
+
+    /// The executor that does the work itself.
+    fn live(&self, agent: &AgentDefinition) -> Result<Arc<dyn Executor>, Problem> {
         agent.check_usable()?;
         let executor: Arc<dyn Executor> = match agent.executor {
             ExecutorKind::Function => self.functions.executor(&agent.name)?,
