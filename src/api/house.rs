@@ -31,6 +31,7 @@ use crate::executors::mask::{Masks, VALUE_BYTES_MIN, is_too_short};
 use crate::executors::subprocess::programs::Programs;
 use crate::executors::{AgentDefinition, Executors, delivery, subprocess};
 use crate::store::EventStore;
+use crate::store::fatal::{Dying, Fatal};
 use crate::store::looked_at::LookedAt;
 use crate::store::sled::{self, OpenError, SledOptions, SledStore};
 use crate::workflow::definition::SHELL_AGENT;
@@ -59,6 +60,8 @@ pub struct House {
     pub looks: bool,
     /// The agents of this program itself.
     pub own: OwnAgents,
+    /// What ends this process once it is stored: a test wants to see what is left then. None in all other processes.
+    pub fatal: Option<Fatal>,
 }
 
 /// What a store leaves to be seen from outside. (Whoever only looks at it leaves some as well.)
@@ -317,7 +320,10 @@ impl House {
             .map_err(|panic| Problem::new(Code::StoreDamaged, format!("opening the store failed: {panic}")))?
             .map_err(|error| Problem::new(error.code(), error.to_string()))?;
         Ok(match store.noted_damage() {
-            None => Arc::new(store),
+            None => match &self.fatal {
+                None => Arc::new(store),
+                Some(fatal) => Arc::new(Dying::new(Arc::new(store), fatal.clone())),
+            },
             Some(_) => Arc::new(LookedAt::new(store)),
         })
     }

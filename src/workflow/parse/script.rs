@@ -10,7 +10,7 @@ use crate::events::run::Purpose;
 use crate::events::time::micros;
 use crate::workflow::script::{Says, Script, ScriptedAnswer};
 
-const ANSWER: Keys = Keys {
+pub(super) const ANSWER: Keys = Keys {
     known: &[
         key("step", Takes::Text, "the step that it is for"),
         key("agent", Takes::Text, "the agent that it is for"),
@@ -35,9 +35,9 @@ const FAIL: Keys = Keys {
     ..Keys::of("`fail`")
 };
 
-const PURPOSES: [(&str, Purpose); 2] = [("do", Purpose::Do), ("compensate", Purpose::Compensate)];
+pub(super) const PURPOSES: [(&str, Purpose); 2] = [("do", Purpose::Do), ("compensate", Purpose::Compensate)];
 
-const CLASSES: [(&str, Class); 5] = [
+pub(super) const CLASSES: [(&str, Class); 5] = [
     ("transient", Class::Transient),
     ("validation", Class::Validation),
     ("dependency", Class::Dependency),
@@ -62,7 +62,8 @@ pub fn script(text: &str, file: &str) -> Result<Script, Vec<Problem>> {
     if report.problems.is_empty() { Ok(Script(answers)) } else { Err(report.problems) }
 }
 
-fn answer(report: &mut Diagnostics<'_>, tree: &Tree) -> Option<ScriptedAnswer> {
+/// Reads one answer.
+pub(super) fn answer(report: &mut Diagnostics<'_>, tree: &Tree) -> Option<ScriptedAnswer> {
     let fields = Fields::read(report, "an answer", &ANSWER, tree)?;
     let text = |report: &mut Diagnostics<'_>, key| {
         fields.get(key).and_then(|tree| report.text(key, tree)).map(str::to_owned)
