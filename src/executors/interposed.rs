@@ -29,11 +29,15 @@ impl Interposed {
 impl Executor for Interposed {
     async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure> {
         // The attempts that a dead process took with it do not count: what is written for the second is for the second try.
-        let counted = Task { attempt: task.nth, ..task.clone() };
-        match self.script.answers(&counted) {
-            true => self.script.execute(counted, context).await,
-            false => self.inner.execute(task, context).await,
+        let nth = |nth: u32| Task { attempt: nth, ..task.clone() };
+        let counted = nth(task.nth);
+        if self.script.answers(&counted) {
+            return self.script.execute(counted, context).await;
         }
+        // Who does the work was not asked by the tries before it that the script has answered.
+        let answered = (1..task.nth).filter(|before| self.script.answers(&nth(*before))).count();
+        let answered = u32::try_from(answered).unwrap_or(u32::MAX);
+        self.inner.execute(Task { nth: task.nth.saturating_sub(answered), ..task }, context).await
     }
 
     async fn deliver(&self, delivery: Delivery, context: Context) -> Result<Output, Failure> {
