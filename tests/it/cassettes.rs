@@ -25,10 +25,10 @@ const WORKFLOW: &str = r#"name: w
 input: {type: object, properties: {topic: {type: string, default: tea}}}
 steps:
   - id: flaky
-    run: 'echo flaky >> traces; if [ -e second ]; then pwd; echo "{{ run.id }}"; else touch second; exit 75; fi'
+    run: 'echo flaky >> traces; if [ -e second ]; then pwd; echo {{ run.id }}; else touch second; exit 75; fi'
     retry: {attempts: 3, initial: 10ms}
   - {id: numbers, run: 'echo numbers >> traces; echo "{\"n\": 12345678901234567890123, \"f\": 1.10}"'}
-  - {id: draft, agent: writer, prompt: 'Write about {{ input.topic }}, in {{ steps.flaky.output.stdout }}.'}
+  - {id: draft, agent: writer, prompt: 'Write about {{ input.topic }}, in {{ steps.flaky.output.stdout }}, by {{ steps.numbers.output }}.'}
   - {id: each, for_each: [same, same], run: 'echo each >> traces; date +%N; echo {{ item }}'}
   - {id: find, agent: helper, prompt: 'What is a dodo?'}
   - {id: check, agent: checker, with: {text: '{{ steps.draft.output.stdout }}'}}
@@ -65,7 +65,6 @@ impl Machine {
         sandbox
             .write("checker.sh", "echo checker >> traces; echo 'ARTIFACT: traces'; echo '{\"good\": true}'");
         sandbox.configure(&provider.configuration(kind));
-        provider.then([Does::says("Tea is a leaf."), Does::wants_tool("lookup", json!({ "word": "dodo" }))]);
         Self { sandbox, provider }
     }
 
@@ -77,6 +76,8 @@ impl Machine {
     }
 
     fn record(&self) -> Value {
+        self.provider
+            .then([Does::says("Tea is a leaf."), Does::wants_tool("lookup", json!({ "word": "dodo" }))]);
         let ended = self.reenact(&["run", FILE, "--mode", "record"]);
         assert_eq!(ended.code(), Some(0), "{ended}");
         ended.json()
@@ -157,7 +158,7 @@ fn what_was_not_recorded_fails_with_what_is_nearest_and_how_it_differs() {
     machine.record();
     let calls = machine.provider.calls();
     let elsewhere = machine.elsewhere();
-    let report = elsewhere.json(3, &["run", FILE, "--mode", "replay", "--input", "topic=coffee"]);
+    let report = elsewhere.json(1, &["run", FILE, "--mode", "replay", "--input", "topic=coffee"]);
     let error = &report["error"];
     assert_eq!(
         (&error["code"], &error["class"], &error["step"]),
@@ -167,11 +168,10 @@ fn what_was_not_recorded_fails_with_what_is_nearest_and_how_it_differs() {
     for part in ["agent `writer`", "step `draft`", "- ", "tea", "+ ", "coffee", CASSETTE] {
         assert!(message.contains(part), "no `{part}`: {message}");
     }
-    assert!(!message.contains("{{") || message.contains("reenact:"), "{message}");
     // Another prompt of the system, another model: it is asked otherwise.
     elsewhere
         .write("agents/writer.md", "---\nname: writer\ndescription: Writes\nmodel: large\n---\nYou write.\n");
-    let report = elsewhere.json(3, &["run", FILE, "--mode", "replay"]);
+    let report = elsewhere.json(1, &["run", FILE, "--mode", "replay"]);
     let message = report["error"]["message"].as_str().unwrap();
     assert!(message.contains("\"quick\"") && message.contains("\"large\""), "{message}");
     assert_eq!(machine.provider.calls(), calls);
@@ -243,8 +243,6 @@ fn no_key_stands_in_a_cassette_or_in_what_is_told_of_one() {
         "name: leaks\nsteps:\n  - {id: a, run: 'echo \"$LOCAL_KEY\"; echo \"$LOCAL_KEY\" >&2'}\n  - {id: b, agent: writer, prompt: 'say {{ steps.a.output.stdout }}'}\n",
     );
     let said = format!("The key is {KEY}.");
-    let second = Machine::new("openai");
-    drop(second);
     machine.provider.then([Does::says(&said)]);
     let mut shown = vec![machine.reenact(&["run", "leaks.yaml", "--mode", "record"])];
     assert_eq!(shown[0].code(), Some(0), "{}", shown[0]);

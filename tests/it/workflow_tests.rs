@@ -143,7 +143,7 @@ fn agents_are_answered_for_by_the_test_and_never_started() {
     let sandbox = machine();
     let text = |says: &str| {
         format!(
-            "workflow: ../trip.yaml\ntests:\n  - name: scripted\n    input: {{to: Rome}}\n    answers:\n      - {{step: book, output: {{seat: 1}}}}\n      - {{step: pay, output: {{}}}}\n{says}    \
+            "workflow: ../trip.yaml\ntests:\n  - name: scripted\n    input: {{to: Rome}}\n    answers:\n      - {{step: book, purpose: do, output: {{seat: 1}}}}\n      - {{step: pay, output: {{}}}}\n{says}    \
              expect: {{status: completed, output: {{seat: 1, says: maybe}}}}\n"
         )
     };

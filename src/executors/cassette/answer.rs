@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::{compact, indented};
+use super::layout::indented;
 use super::portable::Portable;
 use super::request::Request;
 use crate::events::json::Json;
@@ -63,8 +63,13 @@ impl Entry {
     /// # Errors
     /// When secrets cannot be kept out of it.
     pub(super) fn text(&self, portable: &Portable, masks: &Masks) -> Result<String, Failure> {
-        let json = Json::of(self).map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
-        Ok(indented(&portable.stored(masks.json(&json)?.text())))
+        // The request is compared without white space; what was answered is given as it was written.
+        let request = Json::parse(&indented(self.request.text()).replace('\n', "\n  "));
+        let pretty =
+            request.and_then(|request| serde_json::to_string_pretty(&Self { request, ..self.clone() }));
+        let json = pretty.and_then(|pretty| Json::parse(&pretty));
+        let json = json.map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
+        Ok(portable.stored(masks.json(&json)?.text()))
     }
 }
 
@@ -82,9 +87,8 @@ impl Kept {
     /// # Errors
     /// When it is none.
     pub(super) fn read(json: &str) -> Result<Self, serde_json::Error> {
-        let text = compact(json);
-        let entry: Entry = serde_json::from_str(&text)?;
-        Ok(Self { place: entry.place, request: Request::read(entry.request.text()), text })
+        let entry: Entry = serde_json::from_str(json)?;
+        Ok(Self { place: entry.place, request: Request::read(entry.request.text()), text: json.to_owned() })
     }
 
     /// What it answers, to who asks now, and what is said before that.

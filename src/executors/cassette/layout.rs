@@ -1,5 +1,4 @@
-//! JSON on lines that are easy to compare, and the other way round. No token of it is read: numbers keep their digits, and texts
-//! their escapes.
+//! JSON on lines that are easy to compare. No token of it is read: numbers keep their digits.
 
 use std::borrow::Cow;
 
@@ -37,20 +36,6 @@ pub(super) fn indented(json: &str) -> String {
                 line(&mut out, depth);
             }
             ':' => out.push_str(": "),
-            char if char.is_ascii_whitespace() => {}
-            char => out.push(char),
-        }
-    }
-    out
-}
-
-/// A document without white space between its tokens.
-pub(super) fn compact(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    let mut rest = json.chars().peekable();
-    while let Some(char) = rest.next() {
-        match char {
-            '"' => push_text(&mut out, &mut rest),
             char if char.is_ascii_whitespace() => {}
             char => out.push(char),
         }
