@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::layout::indented;
 use super::portable::Portable;
@@ -46,16 +47,36 @@ impl Place {
 pub(super) struct Entry {
     #[serde(rename = "at")]
     pub(super) place: Place,
-    pub(super) request: Json,
+    request: Verbatim,
     /// The messages that it sent while it went on, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     said: Vec<Json>,
-    pub(super) answer: Answered,
+    answer: Answered,
+    /// The output as it was written, where that has several lines: a text that it stands in later says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    written: Option<String>,
+}
+
+/// JSON that keeps its lines, where all other JSON is put on one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+struct Verbatim(Json);
+
+impl Serialize for Verbatim {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_str(self.0.text()).map_err(serde::ser::Error::custom)?;
+        raw.serialize(serializer)
+    }
 }
 
 impl Entry {
     pub(super) fn new(place: Place, request: Request, said: Vec<Json>, answer: Answered) -> Self {
-        Self { place, request: request.json, said, answer }
+        let written = match &answer {
+            Answered::Output(output) => Some(output.output.text()).filter(|text| text.contains(['\n', '\r'])),
+            Answered::Failure(_) => None,
+        };
+        let written = written.map(str::to_owned);
+        Self { place, request: Verbatim(request.json), said, answer, written }
     }
 
     /// Its text in a cassette.
@@ -64,7 +85,7 @@ impl Entry {
     /// When secrets cannot be kept out of it.
     pub(super) fn text(&self, portable: &Portable, masks: &Masks) -> Result<String, Failure> {
         // The request is compared without white space; what was answered is given as it was written.
-        let request = Json::parse(&indented(self.request.text()).replace('\n', "\n  "));
+        let request = Json::parse(&indented(self.request.0.text()).replace('\n', "\n  ")).map(Verbatim);
         let pretty =
             request.and_then(|request| serde_json::to_string_pretty(&Self { request, ..self.clone() }));
         let json = pretty.and_then(|pretty| Json::parse(&pretty));
@@ -88,7 +109,7 @@ impl Kept {
     /// When it is none.
     pub(super) fn read(json: &str) -> Result<Self, serde_json::Error> {
         let entry: Entry = serde_json::from_str(json)?;
-        Ok(Self { place: entry.place, request: Request::read(entry.request.text()), text: json.to_owned() })
+        Ok(Self { place: entry.place, request: Request::read(entry.request.0.text()), text: json.to_owned() })
     }
 
     /// What it answers, to who asks now, and what is said before that.
@@ -97,7 +118,11 @@ impl Kept {
     /// When with the folder and the ids of now it is none any more.
     pub(super) fn answer(&self, portable: &Portable) -> Result<(Vec<Json>, Answered), serde_json::Error> {
         let entry: Entry = serde_json::from_str(&portable.restored(&self.text))?;
-        Ok((entry.said, entry.answer))
+        let mut answer = entry.answer;
+        if let (Answered::Output(output), Some(written)) = (&mut answer, &entry.written) {
+            output.output = Json::parse(written)?;
+        }
+        Ok((entry.said, answer))
     }
 }
 

@@ -99,6 +99,18 @@ fn what_is_kept_is_given_with_the_folder_and_the_run_of_now() {
 }
 
 #[test]
+fn an_output_of_several_lines_is_given_as_it_was_written() {
+    let (request, portable) = asked(&task(RUN, "/p", "s", 1, "go"));
+    let output = Output { output: Json::parse("{\n  \"a\": 1.10\n}").unwrap(), ..Output::default() };
+    let answer = Answered::of(&Ok(output.clone())).unwrap();
+    let place = Place::of(&task(RUN, "/", "s", 1, ""));
+    let text = Entry::new(place, request, Vec::new(), answer).text(&portable, &Masks::default()).unwrap();
+    assert!(text.contains("\n    \"purpose\": \"do\",\n"), "a line for each member of the request: {text}");
+    let (_, answer) = Kept::read(&text).unwrap().answer(&portable).unwrap();
+    assert_eq!(answer.result().unwrap().output.text(), output.output.text());
+}
+
+#[test]
 fn a_failure_is_kept_unless_somebody_stopped_the_attempt() {
     let failure =
         Failure { exit_code: Some(75), ..Failure::new(Code::ModelBusy, "slow down").class(Class::Fatal) };

@@ -78,16 +78,10 @@ const STATUSES: [(&str, RunStatus); 7] = [
     ("stuck", RunStatus::Stuck),
 ];
 
-/// Every key that a file of tests may have.
-#[cfg(test)]
-pub(super) fn keys() -> impl Iterator<Item = &'static str> {
-    [&SUITE, &TEST, &FAIL, &EXPECT].into_iter().flat_map(Keys::names)
-}
-
 /// Every key that a test may have.
 #[cfg(test)]
 pub(super) fn keys() -> impl Iterator<Item = &'static str> {
-    [&TEST, &FAIL, &EXPECT].into_iter().flat_map(|keys| keys.names())
+    [&TEST, &FAIL, &EXPECT].into_iter().flat_map(Keys::names)
 }
 
 /// Reads a file of tests. `file` is the name in problems.
