@@ -323,7 +323,7 @@ mod tests {
         for (text, place, code) in [
             ("tests: []", (1, 1), Code::BadValue),
             ("workflow: w\ntests: []", (2, 8), Code::BadValue),
-            ("workflow: w\ntests:\n  - {name: a, expect: {status: done}}", (3, 31), Code::BadValue),
+            ("workflow: w\ntests:\n  - {name: a, expect: {status: done}}", (3, 32), Code::BadValue),
             ("workflow: w\ntests:\n  - {name: a, expct: {status: failed}}", (3, 15), Code::UnknownKey),
             ("workflow: w\ntests:\n  - {name: a}", (3, 5), Code::BadValue),
             (
