@@ -37,11 +37,14 @@ use super::{Context, Delivery, Executor, Failure, Output, Task};
 use crate::events::ids::{RunId, StepId};
 use crate::events::problem::{Code, Problem};
 
+/// A cassette, and the replay that it is read for: another one may find another file there.
+type Played = (PathBuf, Arc<str>);
+
 /// The cassettes that a process has in use: each is open once for all agents of its runs.
 #[derive(Default)]
 pub struct Cassettes {
     recorders: Mutex<HashMap<PathBuf, Weak<Recorder>>>,
-    tapes: Mutex<HashMap<(PathBuf, Arc<str>), Weak<Tape>>>,
+    tapes: Mutex<HashMap<Played, Weak<Tape>>>,
 }
 
 impl fmt::Debug for Cassettes {
