@@ -33,6 +33,7 @@ use crate::executors::AgentDefinition;
 use crate::executors::delivery::Target;
 use crate::executors::discovery::Catalog;
 use crate::executors::llm::models::Models;
+use crate::executors::rehearsal::Answers;
 use crate::executors::tools;
 use crate::text_file::{self, Kind};
 use crate::workflow::parse::StepDefaults;
@@ -363,7 +364,19 @@ impl Config {
     /// The agents that work in a folder: those that the program has `registered`, files and the configuration define, each with the
     /// model that it means. Reads files, so it blocks for as long.
     pub fn catalog(&self, folder: &Path, registered: &[AgentDefinition]) -> Catalog {
-        Catalog::discover(folder, registered, &self.agent_paths, &self.agents).for_models(&self.models)
+        self.rehearsed_catalog(folder, registered, &Answers::default(), "")
+    }
+
+    /// The same, whose work is answered in place of themselves. `take` names the recording or the replay.
+    pub fn rehearsed_catalog(
+        &self,
+        folder: &Path,
+        registered: &[AgentDefinition],
+        answers: &Answers,
+        take: &str,
+    ) -> Catalog {
+        let found = Catalog::discover(folder, registered, &self.agent_paths, &self.agents);
+        found.rehearsed(answers, take).for_models(&self.models)
     }
 
     /// Sets a key of an agent, as a person says it who starts a run: over every file. `text` is read as the environment's is.

@@ -27,6 +27,11 @@ pub(crate) enum Kind {
     Agent,
     /// The answers of a scripted agent.
     Script,
+    /// The tests of a workflow.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))] // Only the command line runs tests.
+    Suite,
+    /// What agents answered, kept to be given again.
+    Cassette,
     /// Rules by which requests are understood.
     Rules,
     /// One turn of a conversation.
@@ -51,7 +56,9 @@ impl Kind {
             Self::Input | Self::Cases | Self::Turns => 32 * MIB,
             Self::Turn => TURN_BYTES_MAX,
             // They are written by hand; all of these are far beyond what anybody has written.
-            Self::Configuration | Self::Agent | Self::Script | Self::Rules => MIB,
+            Self::Configuration | Self::Agent | Self::Script | Self::Suite | Self::Rules => MIB,
+            // It is in memory while a run is replayed. All that a team says in an hour fits into it.
+            Self::Cassette => 256 * MIB,
         }
     }
 
@@ -62,6 +69,8 @@ impl Kind {
             Self::Configuration => "configuration",
             Self::Agent => "agent's file",
             Self::Script => "script",
+            Self::Suite => "file of tests",
+            Self::Cassette => "cassette",
             Self::Rules => "file of rules",
             Self::Turn => "turn",
             Self::Turns => "file of turns",
@@ -72,9 +81,10 @@ impl Kind {
     /// The code of a file that is no text.
     const fn no_text(self) -> Code {
         match self {
-            Self::Workflow | Self::Input | Self::Script => Code::NotYaml,
+            Self::Workflow | Self::Input | Self::Script | Self::Suite => Code::NotYaml,
             Self::Configuration => Code::BadConfig,
             Self::Agent => Code::BadAgent,
+            Self::Cassette => Code::BadCassette,
             Self::Rules => Code::BadRules,
             Self::Turn | Self::Turns => Code::BadTurn,
             Self::Cases => Code::BadCases,

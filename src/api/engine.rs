@@ -101,7 +101,7 @@ impl Engine {
         let work_folder = builder::current_folder()?;
         let data = work_folder.join(folder.into());
         let (config, own) = (Config::built_in()?, OwnAgents::default());
-        let link = Link::There(Arc::new(House { data, config, work_folder, looks: false, own }));
+        let link = Link::There(Arc::new(House { data, config, work_folder, looks: false, own, fatal: None }));
         link.ask(Request::Hello, None).await?;
         Ok(Self { link, life: None, by: user().into() })
     }

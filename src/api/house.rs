@@ -32,6 +32,7 @@ use crate::executors::subprocess::programs::Programs;
 use crate::executors::tools::Tools;
 use crate::executors::{AgentDefinition, Executors, delivery, subprocess};
 use crate::store::EventStore;
+use crate::store::fatal::{Dying, Fatal};
 use crate::store::looked_at::LookedAt;
 use crate::store::sled::{self, OpenError, SledOptions, SledStore};
 use crate::workflow::definition::SHELL_AGENT;
@@ -60,6 +61,8 @@ pub struct House {
     pub looks: bool,
     /// The agents of this program itself.
     pub own: OwnAgents,
+    /// What ends this process once it is stored: a test wants to see what is left then. None in all other processes.
+    pub fatal: Option<Fatal>,
 }
 
 /// What a store leaves to be seen from outside. (Whoever only looks at it leaves some as well.)
@@ -318,7 +321,10 @@ impl House {
             .map_err(|panic| Problem::new(Code::StoreDamaged, format!("opening the store failed: {panic}")))?
             .map_err(|error| Problem::new(error.code(), error.to_string()))?;
         Ok(match store.noted_damage() {
-            None => Arc::new(store),
+            None => match &self.fatal {
+                None => Arc::new(store),
+                Some(fatal) => Arc::new(Dying::new(Arc::new(store), fatal.clone())),
+            },
             Some(_) => Arc::new(LookedAt::new(store)),
         })
     }
@@ -370,6 +376,7 @@ impl House {
             subprocess: Arc::new(options),
             asking: Arc::new(Asking::new(self.config.models.clone())),
             tools: Arc::new(Tools::new(self.config.tools.clone(), Some(&self.data))),
+            cassettes: Arc::default(),
         };
         let catalog = Catalog::discover(&self.work_folder, &[], &[], &self.config.agents);
         let shell = catalog.find(&AgentName::new(SHELL_AGENT)).map(|found| found.definition.clone());

@@ -14,6 +14,7 @@ use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{GrowthLimits, Routed, StuckLimits};
 use crate::executors::AgentDefinition;
+use crate::executors::rehearsal::Answers;
 use crate::workflow::definition::{Definition, is_built_in};
 
 /// The name of the workflow that has an agent do something, and of its one step.
@@ -71,6 +72,9 @@ pub struct RunSpec {
     /// Whether none of its steps takes an earlier answer, so that all are given anew.
     #[serde(default)]
     pub no_cache: bool,
+    /// How what its steps ask for is answered, where not by those who do the work. Once it is resolved it stands with its agents.
+    #[serde(default)]
+    pub answers: Answers,
 }
 
 /// A workflow, from the name of a file to all that a run begins with.
@@ -144,6 +148,7 @@ impl RunSpec {
             agents: Vec::new(),
             routed: None,
             no_cache: false,
+            answers: Answers::default(),
         }
     }
 
@@ -244,6 +249,13 @@ impl RunSpec {
     #[must_use]
     pub fn no_cache(mut self) -> Self {
         self.no_cache = true;
+        self
+    }
+
+    /// The same, whose steps are answered so: by a script, or from a cassette.
+    #[must_use]
+    pub fn answers(mut self, answers: Answers) -> Self {
+        self.answers = answers;
         self
     }
 

@@ -12,17 +12,19 @@ use std::sync::Arc;
 
 pub use files::{Checked, Family, Wrong};
 
+use super::new_run_id;
 use super::protocol::check_tags;
 use super::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
 use crate::config::{Config, Stuck};
-use crate::events::ids::AgentName;
+use crate::events::ids::{AgentName, RunId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
 use crate::events::run::{GrowthLimits, StuckLimits};
 use crate::events::text::{is_control, printable};
 use crate::events::time::micros;
 use crate::executors::llm::models::Key;
-use crate::executors::{AgentDefinition, ExecutorKind};
+use crate::executors::rehearsal::Answers;
+use crate::executors::{AgentDefinition, cassette};
 use crate::workflow::definition::Definition;
 use crate::workflow::input::{check_input, instead_of_input};
 use crate::workflow::json_text::Level;
@@ -45,7 +47,10 @@ impl Resolver {
     /// Everything that is wrong.
     pub fn read(&self, spec: &RunSpec) -> Result<Family, Wrong> {
         let registered = [&*spec.agents, &*self.registered].concat();
-        let sources = files::Sources { config: &self.config, cwd: &self.cwd, registered: &registered };
+        let take = spec.id.as_ref().map_or("", RunId::as_str);
+        let answers = Answers { mode: spec.answers.mode.in_folder(&self.cwd), ..spec.answers.clone() };
+        let (config, cwd, answers) = (&self.config, &*self.cwd, (&answers, take));
+        let sources = files::Sources { config, cwd, registered: &registered, answers };
         match &spec.workflow {
             Workflow::File(path) => files::check(&sources, path, spec.work_folder.as_deref()),
             Workflow::Text(text) => files::check_text(&sources, text, self.folder(spec)),
@@ -60,7 +65,8 @@ impl Resolver {
     /// # Errors
     /// Everything that is wrong; [`Code::NoChain`] for a file that is no chain.
     pub fn to_yaml(&self, path: &Path) -> Result<(String, Vec<Problem>), Vec<Problem>> {
-        let sources = files::Sources { config: &self.config, cwd: &self.cwd, registered: &self.registered };
+        let (config, cwd, live) = (&self.config, &*self.cwd, Answers::default());
+        let sources = files::Sources { config, cwd, registered: &self.registered, answers: (&live, "") };
         files::to_yaml(&sources, path)
     }
 
@@ -76,6 +82,9 @@ impl Resolver {
         if let Workflow::Resolved(_) = &spec.workflow {
             return Ok((spec, Vec::new()));
         }
+        // A recording is named after its run.
+        let id = spec.id.clone().or_else(|| spec.answers.are_taped().then(new_run_id));
+        let spec = RunSpec { id, ..spec };
         let family = self.read(&spec).map_err(|wrong| wrong.errors)?;
         self.settle(spec, family)
     }
@@ -92,6 +101,8 @@ impl Resolver {
         let until = spec.until.as_deref().map(|step| until(definition, step)).transpose();
         let until = until.map_err(|problem| vec![problem])?;
         check_labels(&spec).map_err(|problem| vec![problem])?;
+        let answers = Answers { mode: spec.answers.mode.in_folder(&self.cwd), ..Answers::default() };
+        cassette::check(&answers).map_err(|problem| vec![problem])?;
         let of_process = || {
             let allowed = self.config.expressions.env.iter();
             allowed.filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))).collect()
@@ -113,12 +124,17 @@ impl Resolver {
         let workflow = Workflow::Resolved(Arc::new(resolved));
         // They are among those of the workflow.
         let agents = Vec::new();
-        Ok((RunSpec { workflow, input, until, environment: Some(environment), agents, ..spec }, warnings))
+        // An answer from another run would stand in no cassette.
+        let no_cache = spec.no_cache || spec.answers.are_taped();
+        let environment = Some(environment);
+        // How they are answered stands with the agents.
+        let answers = Answers::default();
+        Ok((RunSpec { workflow, input, until, environment, agents, no_cache, answers, ..spec }, warnings))
     }
 
     /// Checks that who asks a model in a step can be let in: that the key is there which its provider wants.
     fn check_keys(&self, agents: Vec<&AgentDefinition>) -> Result<(), Problem> {
-        for agent in agents.into_iter().filter(|agent| agent.executor == ExecutorKind::Llm) {
+        for agent in agents.into_iter().filter(|agent| agent.asks_a_model()) {
             let chosen = self.config.models.choose(agent)?;
             Key::of(chosen.provider_name, chosen.provider).map_err(|problem| {
                 let message = format!("agent `{}`: {}", agent.name, problem.message);

@@ -18,6 +18,7 @@ mod contexts;
 mod conversations;
 mod look;
 mod messages;
+mod rehearsed;
 mod said;
 mod setup;
 mod shape;
@@ -42,13 +43,15 @@ pub(super) use self::conversations::{
 };
 pub(super) use self::look::{HistoryArguments, ListArguments, ReplayArguments, StatusArguments};
 pub(super) use self::messages::{MessagesArguments, MessagesVerb, ResendArguments};
+pub(super) use self::rehearsed::TestArguments;
 pub(super) use self::said::{EachArguments, LogsArguments, Show, TranscriptArguments};
 pub(super) use self::setup::{
     CompletionsArguments, ConfigArguments, ConfigVerb, HelpArguments, InitArguments,
 };
 pub(super) use self::shape::{DryRunArguments, GraphArguments, GraphFormat};
 pub(super) use self::start::{
-    AskArguments, GivenArguments, GoalArguments, OfAgentsArguments, RouteArguments, RunArguments,
+    AnswersArguments, AskArguments, GivenArguments, GoalArguments, OfAgentsArguments, RouteArguments,
+    RunArguments, RunMode,
 };
 pub(super) use self::steer::{
     AfterwardsArguments, ApproveArguments, AskedArguments, CancelArguments, ControlArguments, OrderArguments,
@@ -172,6 +175,8 @@ pub(super) enum Verb {
     Cache(CacheArguments),
     /// Check workflow files; nothing runs
     Validate(ValidateArguments),
+    /// Run tests of workflows: each is a run of its own, answered by a cassette or a script
+    Test(TestArguments),
     /// Print a Markdown chain as a workflow file in YAML that does the same
     Convert(ConvertArguments),
     /// Print the JSON Schema of workflow files, for editors
@@ -209,6 +214,12 @@ impl Verb {
         matches!(self, Self::Init(_) | Self::Doctor | Self::Schema | Self::Completions(_) | Self::Help(_))
     }
 
+    /// Whether it is the process of a test that another started for it: no program runs there that a folder's own configuration
+    /// names.
+    pub(super) const fn is_life(&self) -> bool {
+        matches!(self, Self::Test(TestArguments { life: true, .. }))
+    }
+
     /// Whether each step of a run is to have a line, also those of a fan-out.
     pub(super) const fn shows_each_step(&self) -> bool {
         match self {
@@ -235,8 +246,10 @@ impl Verb {
             })
             | Self::Messages(MessagesArguments { verb: Some(_), .. })
             | Self::Cache(CacheArguments { verb: CacheVerb::Clear(_) })
+            | Self::Test(TestArguments { life: true, .. })
             | Self::Tasks(TasksArguments { verb: Some(_), .. }) => Reach::Acts,
             Self::Validate(_)
+            | Self::Test(_)
             | Self::Convert(_)
             | Self::Schema
             | Self::Trust(_)

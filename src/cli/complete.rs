@@ -111,7 +111,7 @@ fn with_value(verb: &str, argument: Arg) -> Arg {
         ("agents", "name") | ("messages" | "tasks" | "next" | "clear", "agent") => {
             candidates(argument, |typed| plain(typed.agents()))
         }
-        ("run" | "validate" | "convert", "file" | "files") => {
+        ("run" | "validate" | "convert" | "test", "file" | "files") => {
             argument.add(ArgValueCompleter::new(workflow_files()))
         }
         ("list", "workflow") => candidates(argument, known::workflows),

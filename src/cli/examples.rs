@@ -24,6 +24,8 @@ const EXAMPLES: &[Examples] = &[
                 "reenact run trip.yaml --id june --input to=Oslo",
                 "name it, and say where to; again, it attaches to that run",
             ),
+            ("reenact run trip.yaml --mode record", "keep all answers in trip.cassette.json"),
+            ("reenact run trip.yaml --mode replay", "answer from there: nothing is started or asked"),
             ("reenact run trip.yaml --until pay", "pause when `pay` is done with; `unpause` lets it go on"),
         ],
     ),
@@ -238,6 +240,13 @@ const EXAMPLES: &[Examples] = &[
         ],
     ),
     (&["validate"], &[("reenact validate trip.yaml", "what is wrong with it, with line and column")]),
+    (
+        &["test"],
+        &[
+            ("reenact test tests/*.yaml", "run the tests of these files; 1 if one fails"),
+            ("reenact test trip.test.yaml --junit report.xml --only refund", "some of them, for a machine"),
+        ],
+    ),
     (
         &["convert"],
         &[(

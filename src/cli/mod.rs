@@ -65,6 +65,7 @@ mod spare;
 mod start;
 mod status;
 mod tasks;
+mod test;
 mod text;
 mod transcript;
 mod trust;
@@ -319,8 +320,8 @@ fn house(arguments: &Arguments, named: Option<&Path>, say: &Say) -> Result<(Hous
     };
     let may_run = |project: &Project| may_run(project, &data, &sources.cwd, user_folder.as_deref());
     match config.project.as_ref().filter(|project| !may_run(project)) {
-        Some(project) if reach == Reach::Acts => return Err(untrusted(project)),
-        Some(_) if reach == Reach::Looks => {
+        Some(project) if reach == Reach::Acts && !arguments.verb.is_life() => return Err(untrusted(project)),
+        Some(_) if reach != Reach::None => {
             sources.without_project_programs = true;
             config = Config::load(&sources)?;
         }
@@ -336,7 +337,7 @@ fn house(arguments: &Arguments, named: Option<&Path>, say: &Say) -> Result<(Hous
         text_file::check_data_folder(&data)?;
     }
     let (looks, own) = (reach == Reach::Looks, OwnAgents::default());
-    Ok((House { data, config, work_folder: sources.cwd.clone(), looks, own }, sources))
+    Ok((House { data, config, work_folder: sources.cwd.clone(), looks, own, fatal: None }, sources))
 }
 
 /// Whether what a folder's own configuration names may be run: its data folder lies beside it and was made there, or somebody
@@ -369,6 +370,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::History(arguments) => history::history(scene, arguments).await,
         Verb::Replay(arguments) => replay::replay(scene, arguments).await,
         Verb::Graph(arguments) => graph::graph(scene, arguments).await,
+        Verb::Test(arguments) => test::test(scene, arguments).await,
         Verb::Pause(arguments) => pause::pause(scene, arguments).await,
         Verb::Unpause(arguments) => unpause::unpause(scene, arguments).await,
         Verb::Cancel(arguments) => cancel::cancel(scene, arguments).await,

@@ -16,11 +16,17 @@ use crate::workflow::definition::Definition;
 pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, Problem> {
     let run = id(&arguments.given)?;
     match (&arguments.file, &arguments.goal.goal) {
-        (Some(file), _) => {
-            begin(scene, start::of_file(run, file, &arguments), &arguments, start::input).await
-        }
+        (Some(file), _) => match start::of_file(run, file, &arguments) {
+            Ok(spec) => begin(scene, spec, &arguments, start::input).await,
+            Err(problems) => Ok(scene.say.problems(&problems)),
+        },
         (None, Some(text)) => {
             let (spec, goal) = goal::prepare(scene, run, text, &arguments)?;
+            let answers = match start::answers(&arguments.answers, None) {
+                Ok(answers) => answers,
+                Err(problems) => return Ok(scene.say.problems(&problems)),
+            };
+            let spec = RunSpec { answers, ..spec };
             begin(scene, spec, &arguments, |_, given| goal::input(&goal, given)).await
         }
         (None, None) => Err(Problem::new(Code::Usage, "nothing says what is to be run")),

@@ -1,10 +1,10 @@
 //! What a run begins with, as the command line says it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Scene;
-use super::arguments::{GivenArguments, OfAgentsArguments, RunArguments};
+use super::arguments::{AnswersArguments, GivenArguments, OfAgentsArguments, RunArguments, RunMode};
 use crate::api::spec::RunSpec;
 use crate::api::start::{Family, Wrong};
 use crate::config::Config;
@@ -15,10 +15,12 @@ use crate::events::money::parse_usd;
 use crate::events::problem::{Code, Problem};
 use crate::events::run::SpendLimits;
 use crate::events::text::printable;
+use crate::executors::rehearsal::{Answers, Mode};
 use crate::text_file::{self, Kind};
 use crate::workflow::definition::Definition;
 use crate::workflow::input::input_from_arguments;
-use crate::workflow::parse::data;
+use crate::workflow::parse::{data, script};
+use crate::workflow::script::Script;
 
 impl Scene {
     /// Reads a workflow file and checks all of it.
@@ -28,15 +30,74 @@ impl Scene {
 }
 
 /// A start of a run of a workflow file, without what it is given.
-pub(super) fn of_file(run: RunId, file: &Path, arguments: &RunArguments) -> RunSpec {
-    RunSpec {
+///
+/// # Errors
+/// What is wrong with how its steps are to be answered.
+pub(super) fn of_file(run: RunId, file: &Path, arguments: &RunArguments) -> Result<RunSpec, Vec<Problem>> {
+    Ok(RunSpec {
         id: Some(run),
         parallel: arguments.parallel,
         timeout: arguments.timeout,
         until: arguments.until.as_deref().map(Into::into),
         no_cache: arguments.no_cache,
+        answers: answers(&arguments.answers, Some(file))?,
         ..RunSpec::file(file)
+    })
+}
+
+/// Who answers what the steps of a run ask for; `file` is that of its workflow.
+///
+/// # Errors
+/// [`Code::Usage`] for options that do not belong together, and what is wrong with the script.
+pub(super) fn answers(arguments: &AnswersArguments, file: Option<&Path>) -> Result<Answers, Vec<Problem>> {
+    let AnswersArguments { mode, cassette, script } = arguments;
+    let refused = |message: &str, hint: &str| vec![Problem::new(Code::Usage, message).hint(hint.to_owned())];
+    match (mode, cassette, script) {
+        (RunMode::Live | RunMode::Scripted, Some(_), _) => {
+            let hint = "say `--mode record` or `--mode replay`";
+            return Err(refused("a cassette is named that nothing is done with", hint));
+        }
+        (RunMode::Live | RunMode::Record | RunMode::Replay, _, Some(_)) => {
+            return Err(refused("a script is named that answers nothing", "say `--mode scripted`"));
+        }
+        _ => {}
     }
+    let taped = || match (cassette, file) {
+        (Some(cassette), _) => Ok(cassette.clone()),
+        (None, Some(file)) => Ok(beside(file)),
+        (None, None) => Err(refused("nothing says which cassette is meant", "name it: --cassette FILE")),
+    };
+    let mode = match mode {
+        RunMode::Live => Mode::Live,
+        RunMode::Record => Mode::Record(taped()?),
+        RunMode::Replay => Mode::Replay(taped()?),
+        RunMode::Scripted => Mode::Scripted,
+    };
+    let script = match (&mode, script) {
+        (Mode::Scripted, Some(script)) => read_script(script)?,
+        (Mode::Scripted, None) => {
+            return Err(refused(
+                "nothing says what is answered",
+                "name the file of the answers: --script FILE",
+            ));
+        }
+        _ => Script::default(),
+    };
+    Ok(Answers { mode, script })
+}
+
+/// The cassette of a workflow's file, where nobody names one.
+fn beside(file: &Path) -> PathBuf {
+    let mut name = file.file_stem().unwrap_or_default().to_owned();
+    name.push(".cassette.json");
+    file.with_file_name(name)
+}
+
+/// Reads a file of answers.
+fn read_script(path: &Path) -> Result<Script, Vec<Problem>> {
+    let file = path.display().to_string();
+    let text = text_file::read(path, &file, Kind::Script).map_err(|problem| vec![problem])?;
+    script(&text, &file)
 }
 
 /// Reads what is to be run, and checks all of it and what it is given; `input` makes its input.

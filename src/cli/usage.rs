@@ -30,7 +30,6 @@ const VERBS_NOT_BUILT: &[&str] = &[
     "route",
     "schedule",
     "serve",
-    "test",
     "worker",
 ];
 

@@ -2,6 +2,7 @@
 
 mod declared;
 mod front_matter;
+mod rehearse;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -18,6 +19,7 @@ use crate::events::agent::Rate;
 use crate::events::ids::{AgentName, Hash};
 use crate::events::json::Json;
 use crate::events::problem::{Class, Code, Problem, nearest};
+use crate::executors::rehearsal::Rehearsal;
 use crate::workflow::definition::{Criticality, TOOL_EXECUTOR};
 use crate::workflow::estimate::AttemptBudget;
 use crate::workflow::script::Script;
@@ -142,6 +144,9 @@ pub struct AgentDefinition {
     /// What its executor goes by, as a file says it: its model, and what that is told.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, Value>,
+    /// How its work is answered in place of itself, if it is. No file says that: who starts a run does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<Rehearsal>,
     /// Why it can do no step here, where that is not its own definition's fault: no model can be asked for it.
     #[serde(skip)]
     pub lacking: Option<Box<Problem>>,
@@ -236,6 +241,7 @@ impl AgentDefinition {
             max_turns: None,
             system_prompt: String::new(),
             settings: BTreeMap::new(),
+            rehearsal: None,
             lacking: None,
             unknown: BTreeMap::new(),
         }

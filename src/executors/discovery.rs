@@ -25,6 +25,7 @@ pub use handoffs::Handoff;
 
 use super::definition::{self, AgentDefinition, ExecutorKind, SHELL_AGENT};
 use super::llm::models::Models;
+use super::rehearsal::Answers;
 
 /// The folders in the work folder where agents are looked for, nearest first. The last folder belongs to another tool.
 const FOLDERS: [&str; 3] = ["agents", ".reenact/agents", ".claude/agents"];
@@ -102,14 +103,20 @@ impl Catalog {
         Self { by_key, tools, warnings, errors }
     }
 
+    /// The same agents, whose work is answered in place of themselves. `take` names the recording or the replay.
+    #[must_use]
+    pub fn rehearsed(mut self, answers: &Answers, take: &str) -> Self {
+        let found = self.by_key.values_mut().filter_map(|entry| entry.found.as_mut().ok());
+        found.for_each(|found| found.definition.rehearse(answers, take));
+        self
+    }
+
     /// The same agents; those that ask a model name it as it is called, and where nothing says which is meant, it is known why they
     /// can do no step.
     #[must_use]
     pub fn for_models(mut self, models: &Models) -> Self {
         let found = self.by_key.values_mut().filter_map(|entry| entry.found.as_mut().ok());
-        for agent in
-            found.map(|found| &mut found.definition).filter(|agent| agent.executor == ExecutorKind::Llm)
-        {
+        for agent in found.map(|found| &mut found.definition).filter(|agent| agent.asks_a_model()) {
             models.name_in(agent);
         }
         self

@@ -1,11 +1,13 @@
 //! The ways in which agents do work. An executor is given a task and answers an output or a failure; it never touches the
 //! store: its result returns as a command.
 //!
+//! - [`cassette`]: answers from outside, kept in a file and given again
 //! - [`children`]: the processes that this one is the parent of
 //! - [`function`]: Rust closures by name
 //! - [`subprocess`]: programs, each in a process group of its own
 //! - [`llm`]: language models, asked over the network
 //! - [`logs`]: what programs say, while they say it
+//! - [`rehearsal`]: how the work of agents is answered in place of themselves
 //! - [`scripted`]: answers that were written down before
 //! - [`tools`]: what is built in for models to call
 //! - [`delivery`]: delivers a document to a program or a URL, for notifications
@@ -16,10 +18,12 @@
 //! - `inspection`: programs that only look at a work folder
 //! - `http`: what all that is asked over HTTP has in common
 //! - [`conversations`]: the conversation with which a step goes on
+//! - `interposed`: a script that is asked before who does the work
 //! - `turns`: what an agent that uses tools is told of its turns so far
 //! - `usage`: what an attempt reports that it used up
 //! - [`voice`]: what an attempt says while it goes on
 
+pub mod cassette;
 pub mod children;
 pub mod conversations;
 pub mod definition;
@@ -28,10 +32,12 @@ pub mod discovery;
 pub mod function;
 mod http;
 pub(crate) mod inspection;
+mod interposed;
 pub mod llm;
 pub mod logs;
 pub mod mask;
 pub mod messages;
+pub mod rehearsal;
 pub mod scripted;
 pub mod subprocess;
 pub mod tools;
@@ -111,6 +117,10 @@ pub struct Task {
     pub schema: Option<Value>,
     /// Which turn it is of an agent that uses tools, and what came before; none of other work.
     pub turn: Option<Box<Turn>>,
+    /// Which of the attempts it is that can have a result, from 1: without those of this generation that a dead process took with it.
+    pub nth: u32,
+    /// The step of another run that its run is the child of, if it is one.
+    pub within: Option<StepId>,
 }
 
 impl Task {
@@ -142,6 +152,7 @@ pub struct Assignment {
     /// Where its step is defined, and as which: only what is to be done has a shape.
     template: Option<(Hash, StepId)>,
     turn: Option<UnreadTurn>,
+    nth: u32,
 }
 
 impl Assignment {
@@ -164,9 +175,10 @@ impl Assignment {
             (definition.hash, node.added.template.clone())
         });
         let turn = UnreadTurn::of(run, started);
+        let nth = run.failed_attempts(&started.step, started.purpose) + 1;
         let (about, started) = (Arc::clone(about), Arc::clone(started));
         let assignment =
-            Self { about, started, undoes, values, reads, locks, heard, messages, template: None, turn };
+            Self { about, started, undoes, values, reads, locks, heard, messages, template: None, turn, nth };
         // Who is defined nowhere is a program of the file's own: nobody tells it of a shape.
         let template = template.filter(|_| assignment.agent_definition().is_some());
         Ok(Self { template, ..assignment })
@@ -203,7 +215,8 @@ impl Assignment {
     /// # Errors
     /// When one of them cannot be read.
     pub fn read(self, blobs: &dyn Blobs) -> Result<Task, Problem> {
-        let Self { about, started, undoes, values, reads, locks, heard, messages, template, turn } = self;
+        let Self { about, started, undoes, values, reads, locks, heard, messages, template, turn, nth } =
+            self;
         let json = |payload: &Payload| blobs.json(payload).map_err(|unreadable| unreadable.problem());
         let work: Work = serde_json::from_str(json(&started.input)?.text())
             .map_err(|error| Problem::new(Code::Internal, format!("an attempt's input: {error}")))?;
@@ -247,6 +260,8 @@ impl Assignment {
             messages: given,
             schema: schema.flatten(),
             turn: turn.map(|turn| turn.read(blobs)).transpose()?.map(Box::new),
+            nth,
+            within: about.started.parent.as_ref().map(|parent| parent.step.clone()),
         })
     }
 }
@@ -371,6 +386,8 @@ pub struct Executors {
     pub asking: Arc<llm::Asking>,
     /// The tools that are built in.
     pub tools: Arc<tools::Tools>,
+    /// The cassettes that are in use.
+    pub cassettes: Arc<cassette::Cassettes>,
 }
 
 impl Executors {
@@ -379,8 +396,19 @@ impl Executors {
     /// # Errors
     /// [`Code::NotBuilt`] for an executor that this version does not have, [`Code::BadAgent`] for a
     /// definition with which its executor cannot work, [`Code::UnknownFunction`], [`Code::NoSuchTool`], and for a model that this process does not
-    /// have those of [`llm::models::Models::choose`].
+    /// have those of [`llm::models::Models::choose`]; where its work is kept in a cassette or answered from one, those of
+    /// [`cassette::Cassettes::of`].
     pub fn of(&self, agent: &AgentDefinition) -> Result<Arc<dyn Executor>, Problem> {
+        let Some(rehearsal) = &agent.rehearsal else { return self.live(agent) };
+        let answering = match &rehearsal.cassette {
+            None => self.live(agent)?,
+            Some(used) => self.cassettes.of(used, &self.subprocess.masks, || self.live(agent))?,
+        };
+        Ok(interposed::Interposed::over(answering, &rehearsal.script))
+    }
+
+    /// The executor that does the work itself.
+    fn live(&self, agent: &AgentDefinition) -> Result<Arc<dyn Executor>, Problem> {
         agent.check_usable()?;
         let executor: Arc<dyn Executor> = match agent.executor {
             ExecutorKind::Function => self.functions.executor(&agent.name)?,

@@ -26,14 +26,18 @@ impl ScriptedExecutor {
     pub fn new(script: Script) -> Self {
         Self { script: Arc::new(script) }
     }
+
+    /// Whether the script has an answer for this attempt.
+    pub(super) fn answers(&self, task: &Task) -> bool {
+        self.script.answer(&query(task)).is_some()
+    }
 }
 
 #[async_trait]
 impl Executor for ScriptedExecutor {
     async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure> {
-        let (step, prompt) = (&task.step, task.work.prompt.as_deref());
-        let asked = ScriptQuery { step, attempt: task.attempt, purpose: task.purpose, prompt };
-        let answer = self.script.answer(&asked).ok_or_else(|| no_answer(&task))?;
+        let prompt = task.work.prompt.as_deref();
+        let answer = self.script.answer(&query(&task)).ok_or_else(|| no_answer(&task))?;
         let started_at = now();
         let result = match delayed(answer, &context).await {
             Ok(()) => says(answer, &task.agent, &context).and_then(|(output, stdout)| match &task.turn {
@@ -48,6 +52,11 @@ impl Executor for ScriptedExecutor {
             Err(failure) => Err(Failure { transcript: transcript(String::new()), ..failure }),
         }
     }
+}
+
+fn query(task: &Task) -> ScriptQuery<'_> {
+    let (step, agent, prompt) = (&task.step, &task.agent, task.work.prompt.as_deref());
+    ScriptQuery { step, agent, attempt: task.attempt, purpose: task.purpose, prompt }
 }
 
 async fn delayed(answer: &ScriptedAnswer, context: &Context) -> Result<(), Stop> {
@@ -137,6 +146,8 @@ mod tests {
             messages: Vec::new(),
             schema: None,
             turn: None,
+            nth: 1,
+            within: None,
         }
     }
 

@@ -11,6 +11,7 @@
 
 mod admission;
 pub mod conformance;
+pub mod fatal;
 pub mod fault;
 pub mod looked_at;
 pub mod memory;

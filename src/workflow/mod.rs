@@ -19,7 +19,7 @@
 //! - [`render`]: from a step to the work that an agent gets
 //! - [`uses`]: which values a step uses, as its expressions name them
 //! - [`work`]: the work that an agent gets; [`estimate`]: what that may cost; [`cache`]: under which key its answer is kept
-//! - [`script`]: answers that were written down before
+//! - [`script`]: answers that were written down before; [`suite`]: tests of a workflow
 //! - `answer`: what an agent says of its work in its answer
 //! - [`envelope`]: messages as agents send them; [`topic`]: what they are about, and who subscribes
 //!
@@ -49,6 +49,7 @@ pub mod schema;
 pub mod scope;
 pub mod script;
 pub mod stuck;
+pub mod suite;
 pub mod template;
 pub mod topic;
 pub mod turns;

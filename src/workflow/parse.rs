@@ -42,6 +42,7 @@ mod saga;
 mod script;
 mod shared;
 mod steps;
+mod suite;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -54,6 +55,7 @@ pub use data::data;
 pub use json_schema::json_schema;
 pub use plan::{PlanScope, plan};
 pub use script::script;
+pub use suite::suite;
 pub(super) use tree::{Tree, Value};
 
 /// The longest workflow file, in bytes: a longer one is data, and belongs into an input or a file

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::events::ids::StepId;
+use crate::events::ids::{AgentName, StepId};
 use crate::events::json::Json;
 use crate::events::problem::Class;
 use crate::events::run::Purpose;
@@ -23,6 +23,9 @@ pub struct ScriptedAnswer {
     /// fan-out or a loop also fits its items or rounds, and that of a step done in turns these. None fits every step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
+    /// It fits steps that this agent does, in any spelling of its name; none fits every agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentName>,
     /// It fits the attempt with this number, from 1; none fits every attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
@@ -61,6 +64,8 @@ pub enum Says {
 pub struct ScriptQuery<'a> {
     /// The step that is tried.
     pub step: &'a StepId,
+    /// The agent that makes the attempt.
+    pub agent: &'a AgentName,
     /// The attempt's number, from 1.
     pub attempt: u32,
     /// Whether the step is done or undone.
@@ -70,6 +75,11 @@ pub struct ScriptQuery<'a> {
 }
 
 impl Script {
+    /// Whether it says nothing.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The first answer that fits; none if no answer does.
     pub fn answer(&self, asked: &ScriptQuery<'_>) -> Option<&ScriptedAnswer> {
         self.0.iter().find(|answer| answer.fits(asked))
@@ -84,6 +94,7 @@ impl ScriptedAnswer {
 
     fn fits(&self, asked: &ScriptQuery<'_>) -> bool {
         self.step.as_deref().is_none_or(|pattern| is_step(pattern, asked.step.as_str()))
+            && self.agent.as_ref().is_none_or(|agent| agent.key() == asked.agent.key())
             && self.attempt.is_none_or(|attempt| attempt == asked.attempt)
             && self.purpose.is_none_or(|purpose| purpose == asked.purpose)
             && self
@@ -174,9 +185,9 @@ mod tests {
                 {"step": "a", "says": {"output": null}}]"#,
         )
         .unwrap();
-        let step = StepId::grown("a");
+        let (step, agent) = (StepId::grown("a"), AgentName::new("writer"));
         let place = |attempt, purpose, prompt| {
-            let answer = script.answer(&ScriptQuery { step: &step, attempt, purpose, prompt });
+            let answer = script.answer(&ScriptQuery { step: &step, agent: &agent, attempt, purpose, prompt });
             answer.and_then(|found| script.0.iter().position(|answer| answer == found))
         };
         assert_eq!(place(1, Purpose::Do, None), Some(0));
@@ -186,7 +197,13 @@ mod tests {
         let other = StepId::grown("b");
         assert!(
             script
-                .answer(&ScriptQuery { step: &other, attempt: 1, purpose: Purpose::Do, prompt: None })
+                .answer(&ScriptQuery {
+                    step: &other,
+                    agent: &agent,
+                    attempt: 1,
+                    purpose: Purpose::Do,
+                    prompt: None
+                })
                 .is_none()
         );
         let recorded = Json::of(&script).unwrap();

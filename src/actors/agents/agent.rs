@@ -310,6 +310,8 @@ mod tests {
             messages: Vec::new(),
             schema: None,
             turn: None,
+            nth: 1,
+            within: None,
         };
         Job::Attempt(Box::new(task))
     }

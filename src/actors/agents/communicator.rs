@@ -104,18 +104,24 @@ impl Communicator {
     /// Whether this process has these agents, of a run that needs them.
     ///
     /// # Errors
-    /// [`Code::AgentLacking`], which names those that it does not have.
+    /// [`Code::AgentLacking`], which names those that it does not have; what is wrong with the cassette, if they answer from one.
     pub fn has_all<'a>(
         &self,
         run: &RunId,
         needs: impl Iterator<Item = (&'a AgentName, Option<BlobRef>)>,
     ) -> Result<(), Problem> {
-        let is_there = |name: &AgentName, definition: Option<BlobRef>| {
+        let mut lacking = Vec::new();
+        for (name, definition) in needs {
             let key = (name.clone(), definition.map(|blob| blob.hash));
-            self.agents.contains_key(&key) || self.roster.member(name, definition, &*self.library).is_ok()
-        };
-        let lacking = needs.filter(|(name, definition)| !is_there(name, *definition));
-        let lacking: Vec<String> = lacking.map(|(name, _)| format!("`{name}`")).collect();
+            if self.agents.contains_key(&key) {
+                continue;
+            }
+            match self.roster.member(name, definition, &*self.library) {
+                Ok(_) => {}
+                Err(problem) if is_of_cassette(problem.code) => return Err(problem.of_run(run)),
+                Err(_) => lacking.push(format!("`{name}`")),
+            }
+        }
         if lacking.is_empty() { Ok(()) } else { Err(lacks(run, &lacking.join(", "))) }
     }
 
@@ -237,6 +243,11 @@ impl Communicator {
         };
         Ok(entry)
     }
+}
+
+/// Whether the agents are there, and what they answer from or into is not.
+const fn is_of_cassette(code: Code) -> bool {
+    matches!(code, Code::NoCassette | Code::BadCassette | Code::CassetteVersion | Code::NotRecorded)
 }
 
 fn lacks(run: &RunId, agents: &str) -> Problem {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::events::ids::TimerId;
+use super::Run;
+use crate::events::ids::{StepId, TimerId};
 use crate::events::problem::{Class, Code};
-use crate::events::run::{AttemptStarted, Outcome};
+use crate::events::run::{AttemptStarted, Outcome, Purpose};
 
 /// How often something was tried, how that went, and where it is. `phase` comes last, so that code which concerns doing and
 /// undoing alike can take either as a `Tries<dyn Tried>`.
@@ -78,6 +79,15 @@ pub(crate) struct StepError {
     pub(crate) class: Class,
     pub(crate) code: Code,
     pub(crate) message: String,
+}
+
+impl Run {
+    /// How many attempts for that purpose at a step have failed of those that it has before it fails for good. One that a dead
+    /// process took with it is none of them.
+    pub fn failed_attempts(&self, step: &StepId, purpose: Purpose) -> u32 {
+        let tries = self.node(step).and_then(|(_, node)| node.tries(purpose));
+        tries.map_or(0, |tries| tries.failures)
+    }
 }
 
 impl<P> Tries<P> {

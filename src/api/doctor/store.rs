@@ -50,7 +50,14 @@ pub(super) async fn check(
         return (checks, None);
     }
     let (work_folder, own) = (patient.sources.cwd.clone(), OwnAgents::default());
-    let house = House { data: data.to_path_buf(), config: config.clone(), work_folder, looks: true, own };
+    let house = House {
+        data: data.to_path_buf(),
+        config: config.clone(),
+        work_folder,
+        looks: true,
+        own,
+        fatal: None,
+    };
     let (held, of_holder) = held(&house, patient).await;
     checks.extend(of_holder);
     let newest = match look(&house, held).await {

@@ -166,8 +166,14 @@ impl Builder {
         if let StoreLocation::Folder = place {
             check_data_folder(&data)?;
         }
-        let house =
-            House { data, config, work_folder, looks: false, own: own(agents, handlers, &subscriptions)? };
+        let house = House {
+            data,
+            config,
+            work_folder,
+            looks: false,
+            own: own(agents, handlers, &subscriptions)?,
+            fatal: None,
+        };
         let (link, life) = life::start(house, place).await?;
         Ok(Engine { link, life: Some(Arc::new(life)), by: by.unwrap_or_else(user).into() })
     }

@@ -1,11 +1,12 @@
 //! Beginning runs: from what was said to the first event.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Facade, view_problem};
 use crate::actors::blocking::blocking;
-use crate::aggregates::run::{Insists, RunStatus, StartChild, StartRun};
+use crate::aggregates::run::{Insists, Run, RunStatus, StartChild, StartRun};
 use crate::api::new_run_id;
 use crate::api::protocol::Response;
 use crate::api::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
@@ -15,7 +16,9 @@ use crate::events::ids::AgentName;
 use crate::events::json::{Blob, Json};
 use crate::events::limits::RUN_LABELS_BYTES_MAX;
 use crate::events::problem::{Code, Problem};
+use crate::executors::AgentDefinition;
 use crate::executors::discovery::Catalog;
+use crate::executors::rehearsal::Rehearsal;
 use crate::kernel::Blobs;
 use crate::workflow::definition::Definition;
 use crate::workflow::input::check_input;
@@ -41,6 +44,10 @@ impl Facade {
         let start = StartRun { drive, insists, ..start };
         let statuses = self.system.runs().statuses(std::slice::from_ref(&run)).await;
         let was = statuses.map_err(|error| view_problem(&error))?.get(&run).copied();
+        if was.is_some() {
+            let (state, _) = self.system.fold(&run).await?;
+            is_answered_so(&state, &start, &**self.system.library())?;
+        }
         let version = self.system.begin(&run, start).await?;
         Ok(Response::Begun { run, version, was })
     }
@@ -56,6 +63,7 @@ impl Facade {
         if state.about().is_none() {
             return self.system.admit(&run, &start).await.map(|()| None);
         }
+        is_answered_so(&state, &start, &**self.system.library())?;
         let meant = state.may_be_meant_by(&start, &**self.system.library());
         meant.map_err(|why| why.problem().of_run(&run))?;
         Ok(Some(state.status()))
@@ -137,6 +145,34 @@ impl Facade {
         definition.check_names()?;
         Ok(Arc::new(definition))
     }
+}
+
+/// Checks that what a run which is there asks for is answered by whom somebody says who starts it again: who wants a replay is not to
+/// be given a run that asks models.
+///
+/// # Errors
+/// [`Code::RunIdTaken`] when it is not.
+fn is_answered_so(run: &Run, asked: &StartRun, blobs: &dyn Blobs) -> Result<(), Problem> {
+    let Some(about) = run.about() else { return Ok(()) };
+    let recorded = about.started.agents.iter().map(|bound| blobs.read(&bound.definition.hash));
+    let recorded = recorded.collect::<Result<Vec<_>, _>>().map_err(|unreadable| unreadable.problem())?;
+    let wanted = asked.agents.iter().map(|(_, definition)| &definition.bytes[..]);
+    if answering(recorded.iter().map(|bytes| &bytes[..])) == answering(wanted) {
+        return Ok(());
+    }
+    let message = format!("run `{}` began in another mode, or with another script or cassette", about.id);
+    Err(Problem::new(Code::RunIdTaken, message).of_run(&about.id))
+}
+
+/// Who answers for agents, by their definitions. What else these say may have changed since.
+fn answering<'a>(definitions: impl Iterator<Item = &'a [u8]>) -> BTreeSet<String> {
+    let answers = |bytes: &[u8]| {
+        let definition: AgentDefinition = serde_json::from_slice(bytes).ok()?;
+        let Rehearsal { script, cassette } = definition.rehearsal?;
+        let cassette = cassette.map(|used| (used.does, used.file));
+        serde_json::to_string(&(cassette, script)).ok()
+    };
+    definitions.filter_map(answers).collect()
 }
 
 fn first(problems: Vec<Problem>) -> Problem {

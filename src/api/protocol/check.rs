@@ -253,6 +253,7 @@ impl RunSpec {
             agents,
             routed,
             no_cache: _,
+            answers: _,
         } = self;
         id.iter().try_for_each(run_id)?;
         workflow.check()?;

@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::bind;
 use crate::config::Config;
+use crate::events::ids::AgentName;
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, SourceLocation};
 use crate::executors::AgentDefinition;
+use crate::executors::definition::SHELL_AGENT;
 use crate::executors::discovery::Catalog;
+use crate::executors::rehearsal::Answers;
 use crate::text_file::{self, Kind};
 use crate::workflow::chain;
 use crate::workflow::definition::{AgentRole, Definition, Does, Integrate, Source, Step};
@@ -67,6 +70,8 @@ pub(super) struct Sources<'a> {
     pub(super) cwd: &'a Path,
     /// Agents that are nearer than files.
     pub(super) registered: &'a [AgentDefinition],
+    /// How the work of agents is answered, with the name of the recording or the replay.
+    pub(super) answers: (&'a Answers, &'a str),
 }
 
 /// Reads a workflow file and checks all of it, the agents and the workflows that it names too. Relative paths mean its
@@ -290,9 +295,9 @@ impl<'a> Reader<'a> {
         shown: &str,
         own: &mut Vec<Problem>,
     ) -> Option<Vec<AgentDefinition>> {
-        let Sources { config, registered, .. } = self.sources;
+        let Sources { config, registered, answers: (answers, take), .. } = self.sources;
         if !self.catalogs.contains_key(folder) {
-            let catalog = config.catalog(folder, registered);
+            let catalog = config.rehearsed_catalog(folder, registered, answers, take);
             self.errors.extend_from_slice(catalog.errors());
             self.warnings.extend_from_slice(catalog.warnings_of_places());
             self.catalogs.insert(folder.to_path_buf(), catalog);
@@ -300,7 +305,13 @@ impl<'a> Reader<'a> {
         let catalog = self.catalogs.get(folder)?;
         self.warnings.append(&mut partly.warnings);
         let (agents, warnings) = match bind::agents(partly, shown, catalog, config) {
-            Ok(bound) => (Some(bound.agents), bound.warnings),
+            Ok(mut bound) => {
+                // A run whose programs are answered for has recorded how.
+                let shell = catalog.find(&AgentName::new(SHELL_AGENT)).ok();
+                let shell = shell.filter(|shell| shell.definition.rehearsal.is_some());
+                bound.agents.extend(shell.map(|shell| shell.definition.clone()));
+                (Some(bound.agents), bound.warnings)
+            }
             Err((problems, warnings)) => {
                 own.extend(problems);
                 (None, warnings)

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueEnum};
 
 use super::shape::DryRunArguments;
 use super::{EachArguments, Show, positive_duration};
@@ -66,6 +66,8 @@ pub(in crate::cli) struct RunArguments {
     /// Take no earlier answer for steps with a `cache`: all are given anew, and kept
     #[arg(long)]
     pub(in crate::cli) no_cache: bool,
+    #[command(flatten)]
+    pub(in crate::cli) answers: AnswersArguments,
     /// Only record the run; `resume` lets it go on
     #[arg(long)]
     pub(in crate::cli) detach: bool,
@@ -75,6 +77,34 @@ pub(in crate::cli) struct RunArguments {
     pub(in crate::cli) each: EachArguments,
     #[arg(long, value_enum, default_value_t, help = Show::HELP)]
     pub(in crate::cli) show: Show,
+}
+
+/// Who answers what the steps of a run ask for.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct AnswersArguments {
+    /// Who answers what steps ask for; a run that is resumed goes on in its mode
+    #[arg(long, value_enum, value_name = "MODE", default_value_t, help_heading = "Answers")]
+    pub(in crate::cli) mode: RunMode,
+    /// The cassette to record into or to replay [default: NAME.cassette.json beside the workflow's file]
+    #[arg(long, value_name = "FILE", help_heading = "Answers")]
+    pub(in crate::cli) cassette: Option<PathBuf>,
+    /// The answers for `--mode scripted`, as in the script of a scripted agent
+    #[arg(long, value_name = "FILE", help_heading = "Answers")]
+    pub(in crate::cli) script: Option<PathBuf>,
+}
+
+/// Who answers what the steps of a run ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(in crate::cli) enum RunMode {
+    /// Who does the work
+    #[default]
+    Live,
+    /// Who does the work; all answers are kept in a cassette
+    Record,
+    /// A cassette: nothing is started, and nobody is asked
+    Replay,
+    /// A script; only what steps run themselves is run
+    Scripted,
 }
 
 /// What a run may be given that has no file, but a goal.

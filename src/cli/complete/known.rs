@@ -135,8 +135,14 @@ fn ask(typed: &Typed, request: &Request) -> Asked {
     let (Some(data), Some(config), Ok(runtime)) = (typed.store(), typed.config(), thread::runtime()) else {
         return Asked::Not;
     };
-    let house =
-        House { data, config, work_folder: typed.here.clone(), looks: true, own: OwnAgents::default() };
+    let house = House {
+        data,
+        config,
+        work_folder: typed.here.clone(),
+        looks: true,
+        own: OwnAgents::default(),
+        fatal: None,
+    };
     within(runtime, async {
         let asked = tokio::time::timeout(ANSWER_WAIT, async {
             let mut door = Door::There(house.connect().await.ok()?);

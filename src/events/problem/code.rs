@@ -326,6 +326,14 @@ codes! {
     ToolAnswerLater = "RE-2225", Transient, "An address answered that it cannot answer now", "try again later";
     ToolRedirects = "RE-2226", Validation, "An address redirects too often, or nowhere", "ask for the address that is meant";
 
+    // 23: cassettes and tests of workflows
+    NotInCassette = "RE-2301", Validation, "A cassette has no answer to what is asked", "see how it differs from what was recorded; if it is meant, record it again";
+    NoCassette = "RE-2302", Validation, "There is no such cassette", "check the path, or record it first";
+    BadCassette = "RE-2303", Validation, "A file is no cassette, or one that is damaged or cut short", "record it again, or take it back from where it is kept";
+    CassetteVersion = "RE-2304", Validation, "A cassette is of a version that this one does not read", "record it again, or use the version that wrote it";
+    NotRecorded = "RE-2305", Fatal, "What was answered cannot be kept in a cassette", "see its message; let one run at a time record into a cassette, and make room for it";
+    NotForCassette = "RE-2306", Validation, "A cassette cannot hold what an agent does", "leave the agent out, or let a script answer for it";
+
     // 30: what a step dies of
     ExitTransient = "RE-3001", Transient, "A program ended with a status that means: try again", "see what it wrote to stderr";
     ExitValidation = "RE-3002", Validation, "A program ended with a status that means: bad input", "see what it wrote to stderr";

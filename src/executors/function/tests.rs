@@ -31,6 +31,8 @@ fn task(with: &serde_json::Value) -> Task {
         messages: Vec::new(),
         schema: None,
         turn: None,
+        nth: 1,
+        within: None,
     }
 }
 

@@ -46,6 +46,8 @@ fn task(folder: &Path, work: Work) -> Task {
         messages: Vec::new(),
         schema: None,
         turn: None,
+        nth: 1,
+        within: None,
     }
 }
 

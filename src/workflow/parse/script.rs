@@ -4,14 +4,16 @@ use super::data::json;
 use super::diagnostics::{Diagnostics, Fields};
 use super::keys::{Keys, Takes, key, words};
 use super::tree::Tree;
+use crate::events::ids::AgentName;
 use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::Purpose;
 use crate::events::time::micros;
 use crate::workflow::script::{Says, Script, ScriptedAnswer};
 
-const ANSWER: Keys = Keys {
+pub(super) const ANSWER: Keys = Keys {
     known: &[
         key("step", Takes::Text, "the step that it is for"),
+        key("agent", Takes::Text, "the agent that it is for"),
         key("attempt", Takes::Count(u32::MAX), "the number of the attempt that it is for"),
         key("purpose", Takes::Word(|| words(&PURPOSES)), "what the attempt is for"),
         key("prompt", Takes::Text, "a part of the prompt that it is for"),
@@ -33,9 +35,9 @@ const FAIL: Keys = Keys {
     ..Keys::of("`fail`")
 };
 
-const PURPOSES: [(&str, Purpose); 2] = [("do", Purpose::Do), ("compensate", Purpose::Compensate)];
+pub(super) const PURPOSES: [(&str, Purpose); 2] = [("do", Purpose::Do), ("compensate", Purpose::Compensate)];
 
-const CLASSES: [(&str, Class); 5] = [
+pub(super) const CLASSES: [(&str, Class); 5] = [
     ("transient", Class::Transient),
     ("validation", Class::Validation),
     ("dependency", Class::Dependency),
@@ -60,18 +62,20 @@ pub fn script(text: &str, file: &str) -> Result<Script, Vec<Problem>> {
     if report.problems.is_empty() { Ok(Script(answers)) } else { Err(report.problems) }
 }
 
-fn answer(report: &mut Diagnostics<'_>, tree: &Tree) -> Option<ScriptedAnswer> {
+/// Reads one answer.
+pub(super) fn answer(report: &mut Diagnostics<'_>, tree: &Tree) -> Option<ScriptedAnswer> {
     let fields = Fields::read(report, "an answer", &ANSWER, tree)?;
     let text = |report: &mut Diagnostics<'_>, key| {
         fields.get(key).and_then(|tree| report.text(key, tree)).map(str::to_owned)
     };
     let (step, prompt) = (text(report, "step"), text(report, "prompt"));
+    let agent = text(report, "agent").map(|name| AgentName::new(&name));
     let attempt = fields.get("attempt").and_then(|tree| report.count_to("attempt", u32::MAX, tree));
     let purpose = fields.get("purpose").and_then(|tree| report.choice("purpose", &PURPOSES, tree));
     let delay = fields.get("delay").and_then(|tree| report.duration("delay", tree));
     let says = says(report, &fields, tree)?;
     let delay_us = delay.map_or(0, micros);
-    Some(ScriptedAnswer { step, attempt, purpose, prompt, delay_us, says })
+    Some(ScriptedAnswer { step, agent, attempt, purpose, prompt, delay_us, says })
 }
 
 fn says(report: &mut Diagnostics<'_>, fields: &Fields<'_>, tree: &Tree) -> Option<Says> {
@@ -114,12 +118,13 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let read = script(
-            "- {step: 'copy[*]', attempt: 2, purpose: compensate, prompt: hello, delay: 1.5s, output: {n: 12345678901234567890123, l: [1.10, ~, 'x']}}\n- stdout: |\n    a\n    b\n- fail: {message: no}\n- fail: {class: fatal, message: 7}\n",
+            "- {step: 'copy[*]', agent: Writer, attempt: 2, purpose: compensate, prompt: hello, delay: 1.5s, output: {n: 12345678901234567890123, l: [1.10, ~, 'x']}}\n- stdout: |\n    a\n    b\n- fail: {message: no}\n- fail: {class: fatal, message: 7}\n",
             "s.yaml",
         )
         .unwrap();
         let [first, second, third, fourth] = read.0.as_slice() else { panic!("{read:?}") };
         assert_eq!((first.step.as_deref(), first.attempt), (Some("copy[*]"), Some(2)));
+        assert_eq!(first.agent.as_ref().map(AgentName::as_str), Some("Writer"));
         assert_eq!((first.purpose, first.prompt.as_deref()), (Some(Purpose::Compensate), Some("hello")));
         assert_eq!(first.delay_us, 1_500_000);
         let output = Json::parse(r#"{"n":12345678901234567890123,"l":[1.10,null,"x"]}"#).unwrap();

@@ -11,6 +11,7 @@ mod limits;
 mod orchestration;
 mod plans;
 mod sagas;
+mod suites;
 
 fn read(text: &str) -> Result<Parsed, Vec<Problem>> {
     parse(
