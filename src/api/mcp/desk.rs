@@ -89,7 +89,7 @@ impl Desk {
                     drop(way);
                     way = self.ways.open_to_look().await?;
                 }
-                Err(NoAnswer::Problem(problem)) => return Err(problem),
+                Err(NoAnswer::Problem(problem)) if !is_closing(&way, &problem) => return Err(problem),
                 Err(again) => {
                     if since.elapsed() >= ASKED_LONG {
                         patience = Patience::default();
@@ -209,6 +209,14 @@ impl Desk {
 /// The name of just that run.
 pub(super) fn whole(run: &RunId) -> String {
     StreamId::of_run(run).to_string()
+}
+
+/// Whether that is a problem because this process lets go of the store just now, which it was asked for through its own socket.
+/// If it is not, whoever holds the store next has it as well.
+fn is_closing(way: &Way, problem: &Problem) -> bool {
+    way.holder() == own_number()
+        && way.holder().is_some()
+        && matches!(problem.code, Code::StoreFailed | Code::StoreDamaged | Code::StoreUnreadable)
 }
 
 fn own_number() -> Option<i32> {

@@ -156,7 +156,7 @@ impl Client {
         let (text, error) =
             (result["content"][0]["text"].as_str().unwrap(), &result["structuredContent"]["error"]);
         assert!(text.starts_with(&format!("{} ", error["code"].as_str().unwrap())), "{text}");
-        assert!(text.contains(&*error["message"].as_str().unwrap()), "{text}");
+        assert!(text.contains(error["message"].as_str().unwrap()), "{text}");
         error.clone()
     }
 
