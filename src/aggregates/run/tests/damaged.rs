@@ -8,7 +8,7 @@ use super::random::{begin, turn, workflow};
 use crate::aggregates::run::shared::Preparing;
 use crate::aggregates::run::{Ask, Node, Run, StepIndex};
 use crate::events::codec::Encoded;
-use crate::events::ids::{AgentName, Fence, StepId, StreamId, Version};
+use crate::events::ids::{AgentName, ContextName, Fence, StepId, StreamId, Version};
 use crate::events::json::Payload;
 use crate::events::run::{
     AnswerKept, AttemptAnswered, ChildStirred, ContextWritten, MessageGiven, MessageHandled, Purpose,
@@ -172,6 +172,11 @@ fn fit_answered(run: &Run, answered: &mut AttemptAnswered) {
     if let Some(open) = open.find(|open| !run.is_writing(open.fence)) {
         (answered.step, answered.attempt) = (open.step.clone(), open.attempt);
         answered.purpose = open.purpose;
+        // Few write into contexts in so short a time.
+        if answered.writes.is_empty() && run.fence().0.is_multiple_of(2) {
+            let context = ContextName::parse("team").unwrap();
+            answered.writes.push(SharedWrite { context, keys: Vec::new(), held: None });
+        }
     }
 }
 
