@@ -12,7 +12,7 @@ use crate::events::ids::{AgentName, ContextName, Fence, StepId, StreamId, Versio
 use crate::events::json::Payload;
 use crate::events::run::{
     AnswerKept, AttemptAnswered, ChildStirred, ContextWritten, MessageGiven, MessageHandled, Purpose,
-    RunEvent,
+    RunEvent, SharedWrite,
 };
 use crate::events::time::Timestamp;
 use crate::kernel::{Aggregate, At, EffectChanges};
