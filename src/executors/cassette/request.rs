@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use super::layout::{indented, sorted};
 use super::portable::Portable;
-use crate::events::ids::Hash;
+use crate::events::conversation::Role;
+use crate::events::ids::{AgentName, Hash};
 use crate::events::json::Json;
 use crate::events::run::{MessageKind, Purpose, Undoes};
+use crate::executors::conversations::ConversationGiven;
 use crate::executors::mask::Masks;
 use crate::executors::{ContextEntry, Failure, MessageGiven, Task, ToolOffer, Turn, TurnOver};
 use crate::workflow::work::Work;
@@ -37,6 +39,8 @@ struct Asked<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     messages: Vec<Message<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    conversation: Option<Said<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     turn: Option<OfTurn<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     schema: Option<&'a Value>,
@@ -49,6 +53,14 @@ struct Message<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     type_name: Option<&'a str>,
     body: &'a Json,
+}
+
+/// What is at hand of the conversation with which its step goes on.
+#[derive(Serialize)]
+struct Said<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<&'a str>,
+    turns: Vec<(Role, Option<&'a str>, &'a str)>,
 }
 
 #[derive(Serialize)]
@@ -91,6 +103,7 @@ impl Request {
             context: values(&task.context),
             contexts: task.contexts.iter().map(|(alias, read)| (alias.as_str(), values(read))).collect(),
             messages: task.messages.iter().map(message).collect(),
+            conversation: task.conversation.as_ref().map(said),
             turn: task.turn.as_deref().map(turn),
             schema: task.schema.as_ref(),
         };
@@ -125,6 +138,12 @@ fn values(entries: &BTreeMap<String, ContextEntry>) -> BTreeMap<&str, &Json> {
 fn message(given: &MessageGiven) -> Message<'_> {
     let MessageGiven { from, kind, type_name, body, .. } = given;
     Message { from: from.as_str(), kind: *kind, type_name: type_name.as_deref(), body }
+}
+
+fn said(given: &ConversationGiven) -> Said<'_> {
+    let turns = given.turns.iter();
+    let turns = turns.map(|turn| (turn.role, turn.name.as_ref().map(AgentName::as_str), turn.text.as_str()));
+    Said { summary: given.summary.as_ref().map(|summary| summary.text.as_str()), turns: turns.collect() }
 }
 
 fn turn(turn: &Turn) -> OfTurn<'_> {

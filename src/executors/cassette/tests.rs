@@ -38,6 +38,7 @@ fn task(run: &str, folder: &str, step: &str, nth: u32, prompt: &str) -> Task {
         messages: Vec::new(),
         schema: None,
         turn: None,
+        conversation: None,
         nth,
         within: None,
     }

@@ -75,6 +75,8 @@ impl Bench {
             messages: Vec::new(),
             schema: None,
             turn: None,
+            nth: 1,
+            within: None,
             conversation: None,
         }
     }
