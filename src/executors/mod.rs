@@ -397,7 +397,7 @@ impl Executors {
     /// [`Code::NotBuilt`] for an executor that this version does not have, [`Code::BadAgent`] for a
     /// definition with which its executor cannot work, [`Code::UnknownFunction`], [`Code::NoSuchTool`], and for a model that this process does not
     /// have those of [`llm::models::Models::choose`]; where its work is kept in a cassette or answered from one, those of
-    /// [`cassette::Cassettes::of`].
+    /// the cassette.
     pub fn of(&self, agent: &AgentDefinition) -> Result<Arc<dyn Executor>, Problem> {
         let Some(rehearsal) = &agent.rehearsal else { return self.live(agent) };
         let answering = match &rehearsal.cassette {

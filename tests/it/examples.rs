@@ -3,6 +3,7 @@
 mod agents_page;
 mod bank;
 mod chains_page;
+mod clerk;
 mod conversations_page;
 #[path = "../../examples/embed.rs"]
 mod embed;

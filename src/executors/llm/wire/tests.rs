@@ -64,7 +64,12 @@ fn a_conversation_with_tools_is_written_as_each_provider_wants_it() {
     ]);
     assert_eq!(sent.body["messages"], messages);
     assert_eq!(sent.body["tools"][0]["input_schema"], json!({"type": "object"}));
-    assert!(sent.body["system"].as_str().unwrap().starts_with("You look.\n\nAnswer with one JSON document"));
+    assert!(
+        sent.body["system"]
+            .as_str()
+            .unwrap()
+            .starts_with("You look.\n\nWhen no tool has to be used any more: Answer with one JSON document")
+    );
     assert_eq!(asks(WireFormat::Anthropic, "http://x/v1", &request()).url, "http://x/v1/messages");
     let bare = asks(WireFormat::Anthropic, "http://x", &Request::default());
     assert_eq!((&bare.body["max_tokens"], bare.body.get("system")), (&json!(anthropic::MAX_TOKENS), None));
