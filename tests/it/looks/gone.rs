@@ -40,7 +40,8 @@ fn on(screen: &Screen, inner: &Command, hang_up: HangUp) -> Child {
     let does = match hang_up {
         HangUp::Ignored => "trap '' HUP; exec setsid -c \"$@\"",
         HangUp::NotTold => "exec setsid \"$@\"",
-        HangUp::Comes => "exec setsid -c \"$@\"",
+        // The tests themselves may have been started with it ignored, and no shell takes that back.
+        HangUp::Comes => "exec env --default-signal=HUP setsid -c \"$@\"",
     };
     command.args(["-c", does, "sh"]).arg(inner.get_program()).args(inner.get_args());
     command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
