@@ -135,7 +135,7 @@ pub struct AgentDefinition {
     /// For a model: which of its tools people are asked about before each call, as globs of their names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approve: Vec<String>,
-    /// For a model with tools: how often it is asked at most in one attempt.
+    /// For a model with tools: how many turns it has for a step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_turns: Option<u32>,
     /// The body of its file: the system prompt.
