@@ -251,6 +251,9 @@ impl Run {
             if let StepKind::Repeat { agent } = &parent.added.kind {
                 wanted.add(Some(agent), 1);
             }
+            if node.is_turn() {
+                wanted.add(node.agent_of_work(), 1);
+            }
             if parent.inner.done + 1 < parent.children.len() {
                 return;
             }

@@ -253,3 +253,13 @@ fn a_tool_that_cannot_be_undone_lets_nothing_be_undone_from_its_start_on() {
     play.fail("s/turn[2]", exit(Class::Validation));
     assert_eq!(play.result().0, RunStatus::Stuck);
 }
+
+#[test]
+fn the_next_turn_starts_in_the_commit_of_the_last_call() {
+    let mut play = start(ONE);
+    want(&mut play, "s/turn[1]", &[("read", json!({})), ("deploy", json!({}))]);
+    play.eager = false;
+    assert_eq!(play.complete("s/turn[1]/tool[1]", "1"), ["step_completed s/turn[1]/tool[1]"]);
+    let words = play.complete("s/turn[1]/tool[2]", "1");
+    assert_eq!(words.last().unwrap(), "attempt_started s/turn[2]");
+}
