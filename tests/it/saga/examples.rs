@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reenact::aggregates::run::{RunStatus, StartRun};
 use reenact::events::problem::Problem;
@@ -16,6 +16,14 @@ use tempfile::TempDir;
 use crate::examples::{Bank, Board};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+
+/// What a dead process left of a step is known by its run and its step, and ended. These runs have one name, and no store that would
+/// tell them apart: at once they would end each other's programs.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Programs whose temporary files lie in a folder of their own.
 struct Machine {
@@ -83,6 +91,7 @@ impl World for Machine {
 
 #[test]
 fn a_release_survives_a_crash_at_every_step() {
+    let _alone = alone();
     let test = SagaTest::of_file(Path::new(EXAMPLES).join("release.yaml")).world(Machine::new).invariant(
         |machine, status| {
             let (published, announced) =
@@ -120,6 +129,7 @@ fn transfer() -> SagaTest<Machine> {
 
 #[test]
 fn a_transfer_survives_a_failure_at_every_step_and_every_compensation() {
+    let _alone = alone();
     let failures = transfer().check_every_failure().unwrap();
     eprintln!("transfer.yaml: {failures}");
     assert!(["completed", "compensated", "stuck"].iter().all(|status| failures.statuses[*status] > 0));
@@ -127,6 +137,7 @@ fn a_transfer_survives_a_failure_at_every_step_and_every_compensation() {
 
 #[test]
 fn a_transfer_survives_a_crash_at_every_step_and_every_compensation() {
+    let _alone = alone();
     let crashes = transfer().check_every_crash().unwrap();
     eprintln!("transfer.yaml: {crashes}");
     assert!(crashes.statuses["completed"] >= 3 * 6 && crashes.statuses["compensated"] > 0);
@@ -134,6 +145,7 @@ fn a_transfer_survives_a_crash_at_every_step_and_every_compensation() {
 
 #[test]
 fn a_transfer_may_be_repeated_at_every_step_and_every_compensation() {
+    let _alone = alone();
     eprintln!("transfer.yaml: {}", transfer().check_idempotent().unwrap());
 }
 
@@ -154,6 +166,7 @@ fn notice(people: People) -> SagaTest<Machine> {
 
 #[test]
 fn a_notice_survives_a_failure_and_a_crash_at_every_step_and_every_compensation() {
+    let _alone = alone();
     let failures = notice(People::Grant).check_every_failure().unwrap();
     eprintln!("notice.yaml: {failures}");
     assert!(["completed", "compensated", "failed"].iter().all(|status| failures.statuses[*status] > 0));
@@ -164,11 +177,13 @@ fn a_notice_survives_a_failure_and_a_crash_at_every_step_and_every_compensation(
 
 #[test]
 fn a_notice_may_be_repeated_at_every_step_and_every_compensation() {
+    let _alone = alone();
     eprintln!("notice.yaml: {}", notice(People::Grant).check_idempotent().unwrap());
 }
 
 #[test]
 fn a_notice_that_is_refused_or_not_answered_is_not_put_up_whatever_crashes() {
+    let _alone = alone();
     for people in [People::Refuse, People::Silent] {
         let crashes = notice(people).check_every_crash().unwrap();
         eprintln!("notice.yaml, {people:?}: {crashes}");
