@@ -8,20 +8,25 @@ use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
 use reenact::store::fault::{Calls, Fault};
 
+use tokio::sync::watch;
+
 use super::kit::{Kit, faulty, id, on_actix, start_of, status};
 
-/// Registers a function that yields a few times, and tells which runs called it, in order.
-fn busy(kit: &Kit, order: Arc<Mutex<Vec<String>>>) {
+/// Registers a function that yields a few times, and tells which runs called it, in order. It waits until it may go on.
+fn busy(kit: &Kit, order: Arc<Mutex<Vec<String>>>) -> watch::Sender<bool> {
+    let (go, going) = watch::channel(false);
     kit.functions.register("busy", move |call: FunctionCall| {
-        let order = Arc::clone(&order);
+        let (order, mut going) = (Arc::clone(&order), going.clone());
         async move {
             order.lock().unwrap().push(call.task.run.to_string());
+            going.wait_for(|goes| *goes).await.unwrap();
             for _ in 0..3 {
                 tokio::task::yield_now().await;
             }
             Ok::<_, Failure>(())
         }
     });
+    go
 }
 
 #[test]
@@ -49,7 +54,7 @@ fn a_wide_run_does_not_keep_the_slots_from_others() {
     on_actix(async {
         let kit = Kit { slots: 2, ..Kit::new() };
         let order = Arc::new(Mutex::new(Vec::new()));
-        busy(&kit, Arc::clone(&order));
+        let go = busy(&kit, Arc::clone(&order));
         let gate = kit.gated("gate");
         let system = kit.start();
         // Both slots of the function are taken by then: all others come to a queue.
@@ -62,6 +67,8 @@ fn a_wide_run_does_not_keep_the_slots_from_others() {
         for run in &runs {
             system.begin(run, start_of(single)).await.unwrap();
         }
+        gate.called(20).await;
+        go.send(true).unwrap();
         for run in &runs {
             assert_eq!(status(system.ended(run).await), RunStatus::Completed);
         }
@@ -79,7 +86,7 @@ fn a_slot_that_comes_while_a_commit_is_on_its_way_is_kept_for_the_next() {
         let store = Arc::new(faulty());
         let kit = Kit { slots: 1, store: Arc::clone(&store) as _, ..Kit::new() };
         let order = Arc::new(Mutex::new(Vec::new()));
-        busy(&kit, Arc::clone(&order));
+        busy(&kit, Arc::clone(&order)).send_replace(true);
         let (first, other) = (kit.gated("first"), kit.gated("other"));
         let system = kit.start();
         // `wide` waits for the slot of `first`, which `one` has, and `late` waits behind it.
