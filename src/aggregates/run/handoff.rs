@@ -1,12 +1,10 @@
 //! Handoffs: an attempt that succeeded says that another agent is to go on. What that one does is a step that grows in the one
 //! with which the chain began.
 
-use std::sync::Arc;
-
 use super::advance::Advance;
 use super::{Impossible, Node, Run, RunRejection, StepIndex};
 use crate::events::ids::{AgentName, StepId};
-use crate::events::json::{Blob, Json};
+use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
 use crate::events::run::{AttemptStarted, Because, HandoffDeclared, Purpose, StepAdded};
 use crate::kernel::Unreadable;
@@ -222,9 +220,7 @@ impl Advance<'_, '_> {
         let context = self.draft.payload(context);
         let (step, attempt, from) = (attempt.step.clone(), attempt.attempt, attempt.agent.clone());
         self.draft.emit(HandoffDeclared { step, attempt, from, to, reason, context });
-        let blob = Blob::new(definition.to_json().text().as_bytes());
-        let planned = Some(self.draft.attach_value(blob, Arc::new(definition)));
-        self.draft.emit(StepAdded { planned, ..added });
+        self.add_grown(added, definition);
     }
 }
 

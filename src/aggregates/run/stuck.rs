@@ -1,13 +1,12 @@
 //! Agents that are stuck: what shows it, and what is done then. A manager is asked in a step that grows in the stuck one; what it
 //! says, the next attempt is told. Without a manager, or if the same is seen again, the step fails for good.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::advance::Advance;
 use super::{Impossible, Node, Phase, Run, RunRejection, StepIndex};
 use crate::events::ids::{AgentName, Hash, StepId};
-use crate::events::json::{Blob, Json};
+use crate::events::json::Json;
 use crate::events::problem::{Class, Code};
 use crate::events::run::*;
 use crate::events::text::shortened;
@@ -258,9 +257,7 @@ impl Advance<'_, '_> {
         let (step, attempt) = (attempt.step.clone(), attempt.attempt);
         let Stuck { within, why, seen, .. } = stuck;
         self.draft.emit(Escalated { step, attempt, within, to: manager, why, seen });
-        let blob = Blob::new(definition.to_json().text().as_bytes());
-        let planned = Some(self.draft.attach_value(blob, Arc::new(definition)));
-        self.draft.emit(StepAdded { planned, ..added });
+        self.add_grown(added, definition);
         Ok(())
     }
 

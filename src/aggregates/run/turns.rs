@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::advance::{Advance, Completion};
 use super::{Impossible, Node, Run, RunRejection, StepIndex, StepPhase};
 use crate::events::ids::{AgentName, StepId};
-use crate::events::json::{Blob, Payload};
+use crate::events::json::Payload;
 use crate::events::problem::Code;
 use crate::events::run::{AttemptStarted, Because, Purpose, SkipReason, StepAdded};
 use crate::workflow::definition::{Definition, Step, is_built_in};
@@ -100,12 +100,6 @@ impl Advance<'_, '_> {
     pub(super) fn has_turns(&self, place: StepIndex) -> Result<bool, RunRejection> {
         let children = &self.node(place)?.children;
         Ok(self.draft.state().steps.all(children).any(Node::is_turn))
-    }
-
-    fn add_grown(&mut self, added: StepAdded, definition: Definition) {
-        let blob = Blob::new(definition.to_json().text().as_bytes());
-        let planned = Some(self.draft.attach_value(blob, Arc::new(definition)));
-        self.draft.emit(StepAdded { planned, ..added });
     }
 
     /// A turn is done with, and all that it wanted: it was the last, or there is another.

@@ -1,15 +1,17 @@
 //! The graph grows: items of a fan-out, rounds of a loop, steps of a plan.
 
+use std::sync::Arc;
+
 use super::{Advance, StartError};
 use crate::aggregates::run::{Impossible, Node, Run, RunRejection, StepIndex, StepPhase};
 use crate::events::codec::Encoded;
 use crate::events::ids::StepId;
-use crate::events::json::{BlobRef, Json, Payload};
+use crate::events::json::{Blob, BlobRef, Json, Payload};
 use crate::events::limits::FAN_OUT_BYTES_MAX;
 use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::*;
 use crate::workflow::answer;
-use crate::workflow::definition::Step;
+use crate::workflow::definition::{Definition, Step};
 use crate::workflow::output;
 use crate::workflow::scope::Scope;
 use crate::workflow::work::Failure;
@@ -108,6 +110,13 @@ impl Advance<'_, '_> {
     fn grower(&self, place: StepIndex) -> Result<(StepId, Option<BlobRef>), RunRejection> {
         let node = self.node(place)?;
         Ok((node.id().clone(), node.added.planned))
+    }
+
+    /// Adds a step that a definition of its own says, which is recorded with it.
+    pub(in crate::aggregates::run) fn add_grown(&mut self, added: StepAdded, definition: Definition) {
+        let blob = Blob::new(definition.to_json().text().as_bytes());
+        let planned = Some(self.draft.attach_value(blob, Arc::new(definition)));
+        self.draft.emit(StepAdded { planned, ..added });
     }
 
     /// A loop goes round once more.
